@@ -1,0 +1,54 @@
+"""The only place that touches Numba's flags.
+
+Strict IEEE arithmetic (no fast-math, no contraction), no GIL, compiled code cached on disk. Numba does not
+notice when a function in *another* file changes, so the cache directory's name holds a hash of every
+kernel source file: an edited kernel never meets stale machine code.
+"""
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numba
+from numba.core import config as _config
+
+PACKAGE = Path(__file__).parent
+
+
+@cache
+def cache_dir():
+    """Directory of the compiled kernels of exactly this source tree and Numba version."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for folder in ("kernels", "learn"):
+        for source in sorted((PACKAGE / folder).glob("*.py")):
+            digest.update(source.read_bytes())
+    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    candidates = [Path(base) if base else Path.home() / ".cache", Path(tempfile.gettempdir())]
+    for candidate in candidates:
+        path = candidate / "eventsnn" / digest.hexdigest()[:16]
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            return str(path)
+        except OSError:
+            continue
+    return ""
+
+
+def jit(function=None, **flags):
+    """Compile `function` in nopython mode with the flags every kernel shares.
+
+    >>> from eventsnn.jit import jit
+    >>> @jit
+    ... def twice(x):
+    ...     return 2.0 * x
+    """
+    if function is None:
+        return lambda f: jit(f, **flags)
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": False} | flags
+    previous, _config.CACHE_DIR = _config.CACHE_DIR, cache_dir() or _config.CACHE_DIR
+    try:
+        return numba.njit(**options)(function)
+    finally:
+        _config.CACHE_DIR = previous
