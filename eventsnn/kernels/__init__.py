@@ -1,0 +1,1 @@
+"""Compiled mathematics and event loops. Nothing here knows Python objects or the network description."""
