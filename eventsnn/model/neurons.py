@@ -91,6 +91,8 @@ class LinearNeuron:
         if self.v_reset is not None:
             put("v_reset", real(self.v_reset, "v_reset", owner, n))
             check_reset(self.v_reset, self.v_threshold, owner)
+        elif np.any(self.t_ref > 0.0):
+            raise ParameterError(f"t_ref of {owner} must be 0 where v_reset is None, got {self.t_ref!r}")
         put("v_init", self.v_inf if self.v_init is None else real(self.v_init, "v_init", owner, n))
         put("thr", self._vector(self.thr, "thr", m))
         q0, qv = self.amplitude if self.amplitude is not None else (1.0, None)

@@ -1,0 +1,59 @@
+"""eventsnn: exact, event-by-event simulation of spiking neural networks.
+
+Names are loaded when first used: importing the package imports neither Numba nor NumPy-heavy modules.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Network": "model.network",
+    "LinearNeuron": "model.neurons",
+    "LIF": "model.neurons",
+    "IF": "model.neurons",
+    "LI": "model.neurons",
+    "AdaptiveLIF": "model.neurons",
+    "ASNN": "model.neurons",
+    "Input": "model.sources",
+    "Poisson": "model.sources",
+    "Sparse": "model.connections",
+    "Dense": "model.connections",
+    "OneToOne": "model.connections",
+    "RandomOutdegree": "model.random_rules",
+    "RandomIndegree": "model.random_rules",
+    "RandomProbability": "model.random_rules",
+    "RandomTotal": "model.random_rules",
+    "Normal": "model.distributions",
+    "Spikes": "types",
+    "Record": "record",
+    "Run": "run",
+    "Simulation": "engine",
+    "simulate": "engine",
+    "simulate_batch": "engine",
+    "load_profile": "energy",
+    "list_profiles": "energy",
+}
+_LATER = {
+    "Conv2d": "convolutional projections",
+    "convert": "conversion of ANNs",
+    "Stream": "streaming",
+    "ann": "conversion of ANNs",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    if name in _LATER:
+        from .errors import NotAvailableError
+        raise NotAvailableError(f"eventsnn.{name} ({_LATER[name]}) is not available in this version")
+    raise AttributeError(f"module 'eventsnn' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,88 @@
+"""Checkpoints: the complete state of a `Simulation` in one HDF5 file; resuming continues with the same bits."""
+
+import pickle
+
+import numpy as np
+
+from .errors import FormatError
+from .io.atomic import atomic_path
+
+KIND, VERSION = "eventsnn checkpoint", 1
+
+
+def _flatten(sim):
+    scheduler = sim.scheduler
+    data = {f"state/{k}": v for k, v in zip(scheduler.state._fields, scheduler.state)}
+    data |= {f"scheduler/{k}": v for k, v in scheduler.snapshot().items()}
+    data |= {f"sources/{k}": v for k, v in scheduler.sources.snapshot().items()}
+    sim.result()
+    data["run/times"], data["run/ids"] = sim._times[0], sim._ids[0]
+    n = sum(ids.size for ids in sim._probes.values())
+    data["run/sample_times"] = np.concatenate([np.zeros(0), *sim._sample_times])
+    data["run/samples"] = np.concatenate([np.zeros((0, n)), *sim._samples])
+    return data
+
+
+def write_checkpoint(sim, path):
+    """Write `sim` to `path`; a file already there is replaced only when the new one is complete."""
+    import h5py
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w") as file:
+            file.attrs["kind"], file.attrs["version"] = KIND, VERSION
+            file.attrs["time"], file.attrs["seed"] = sim.time, sim.seed
+            file.attrs["scheduler"], file.attrs["inputs_never"] = sim.scheduler.name, sim.inputs_never
+            file.attrs["max_rounds"] = sim._max_rounds
+            network = pickle.dumps((sim.lowered, sim.record), protocol=5)
+            file.create_dataset("network", data=np.frombuffer(network, np.uint8), fletcher32=True)
+            for key, value in _flatten(sim).items():
+                value = np.asarray(value)
+                file.create_dataset(key, data=value, **({"fletcher32": True} if value.ndim and value.size else {}))
+
+
+def read_checkpoint(cls, path):
+    """Rebuild the simulation of class `cls` from `path`.
+
+    The network travels as a pickle: resume only files that you wrote yourself. Raises `FormatError` for files that are
+    not checkpoints, damaged or newer.
+    """
+    import h5py
+
+    from .schedulers import choose
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("kind") != KIND:
+                raise FormatError(f"{path} is not an eventsnn checkpoint")
+            if file.attrs["version"] > VERSION:
+                raise FormatError(f"{path} was written by a newer eventsnn (checkpoint version {file.attrs['version']}; "
+                                  f"this one reads up to {VERSION}): update eventsnn")
+            attrs = dict(file.attrs)
+            network = file["network"][()].tobytes()
+            data = {}
+            file.visititems(lambda name, item: data.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset)
+                            else None)
+    except FileNotFoundError:
+        raise
+    except FormatError:
+        raise
+    except (OSError, KeyError, RuntimeError) as error:
+        raise FormatError(f"{path} cannot be read as a checkpoint: {error}; it is damaged or not an HDF5 file") from None
+    lowered, record = pickle.loads(network)
+    sim = cls.__new__(cls)
+    sim.lowered, sim.record, sim.seed = lowered, record, int(attrs["seed"])
+    sim._keep, sim._probes, sim._progress = record.wants(lowered), record.probes(lowered), False
+    sim._max_rounds, sim._inputs = int(attrs["max_rounds"]), []
+    sim._kind = choose(str(attrs["scheduler"]), lowered)
+    part = lambda name: {k[len(name) + 1:]: v for k, v in data.items() if k.startswith(name + "/")}  # noqa: E731
+    from .layout import State
+    state = State(**part("state"))
+    sim.scheduler = sim._kind(lowered, seed=sim.seed, max_rounds=sim._max_rounds, state=state)
+    sim.scheduler.time = float(attrs["time"])
+    sim.scheduler.sources.restore(part("sources"))
+    sim.scheduler.restore(part("scheduler"))
+    sim.inputs_never = int(attrs["inputs_never"])
+    run = part("run")
+    sim._times, sim._ids = [run["times"]], [run["ids"]]
+    sim._sample_times, sim._samples = [run["sample_times"]], [run["samples"]]
+    if not run["sample_times"].size:
+        sim._sample_times, sim._samples = [], []
+    return sim

@@ -1,0 +1,128 @@
+"""The command line. Each command calls one function of the package; heavy imports happen inside the commands."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from .errors import EventsnnError
+
+
+class _Group(TyperGroup):
+    """Reports errors that eventsnn raises on purpose as one line on stderr, with exit code 2 and no traceback."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except EventsnnError as error:
+            typer.echo(f"eventsnn: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="eventsnn",
+    cls=_Group,
+    help="Exact, event-by-event simulation of spiking neural networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object, and show no progress.")]
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="An experiment (see `eventsnn list`) or a TOML file.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results [out/<experiment>-seed<seed>].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    as_json: AsJson = False,
+):
+    """Run an experiment; write run.h5, summary.json and figures."""
+    from .experiments import run_experiment
+    from .experiments.config import parse_override
+
+    overrides = dict(parse_override(text) for text in settings or [])
+    quiet = as_json or not sys.stderr.isatty()
+    summary = run_experiment(name, overrides, out, seed, progress=not quiet)
+    _show(summary, quiet)
+
+
+@app.command("list")
+def list_(
+    name: Annotated[str | None, typer.Argument(help="Show the settings of this experiment.")] = None,
+    as_json: AsJson = False,
+):
+    """List the experiments that can be run, or the settings of one."""
+    from .experiments.config import describe, experiment_names
+
+    names = [name] if name else experiment_names()
+    described = {each: describe(each) for each in names}
+    if as_json:
+        keys = ("about", "presets", "settings")
+        found = {each: dict(zip(keys, parts)) for each, parts in described.items()}
+        for parts in found.values():
+            parts["settings"] = {key: {"default": default, "about": text} for key, default, text in parts["settings"]}
+        typer.echo(json.dumps(found))
+        return
+    for each, (about, presets, rows) in described.items():
+        typer.echo(f"{each}: {about}")
+        typer.echo(f"  presets: {', '.join(presets)}")
+        if name:
+            typer.echo(_table([(key, value, text) for key, value, text in rows]))
+
+
+@app.command()
+def warmup(as_json: AsJson = False):
+    """Compile all kernels into the cache, so that the next run starts at once."""
+    from .experiments.warmup import warm_up
+
+    quiet = as_json or not sys.stderr.isatty()
+    _show(warm_up(progress=not quiet), quiet)
+
+
+@app.command()
+def info(as_json: AsJson = False):
+    """Show versions, the cache of compiled kernels, cores, and which data are found."""
+    from .experiments.warmup import environment
+
+    _show(environment(), as_json)
+
+
+def _show(summary, as_json):
+    typer.echo(json.dumps(summary) if as_json else _table(list(summary.items())))
+
+
+def _table(rows):
+    """Rows of (name, value, ...) with aligned columns."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    width = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    return "\n".join("  " + "  ".join(c.ljust(w) for c, w in zip(row, width)).rstrip() for row in cells)
+
+
+def _text(value):
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return " ".join(_text(item) for item in value)
+    return str(value)
+
+
+def main():
+    """Entry point of the `eventsnn` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""The heap scheduler: a priority queue of spikes, processed one instant at a time.
+
+One instant: own events that are due (crossings fire, refractory periods end), spikes of the sources, then arrivals by rank of
+the target population: first all rows are added, then every neuron they touched is tested once. Crossings are searched for up to
+the horizon of the population only; between horizons the watched neurons are looked at again. The loop returns to its caller
+when an array is full and goes on from there, so nothing is allocated inside.
+"""
+
+import numpy as np
+
+from ..jit import jit
+from ..layout import ACTIVE, DUE, MARGIN, MODES
+from .fanout import deliver, span
+from .flow import dot
+from .neuron import S_ROW, epoch_end, epoch_start, margin_now, margin_row, release, rescale, restart, search, voltage
+from .queue import (
+    CULPRIT,
+    INSTANT,
+    N_FREE,
+    N_HEAP,
+    N_OUT,
+    N_OWN,
+    N_SAMPLE,
+    N_SOURCE,
+    N_WATCH,
+    PEAK,
+    ROUND,
+    pop,
+    pop_own,
+    push,
+    push_own,
+)
+from .react import emit, fire, look, test_one, test_row
+
+DONE, GROW, RUNAWAY, STEPPED = 0, 1, 2, 3
+
+
+@jit
+def next_maintenance(wir, st, q, p0, p1):
+    """Time of the next change of epoch or watched horizon of populations p0 to p1 - 1."""
+    time = np.inf
+    for p in range(p0, p1):
+        time = min(time, epoch_end(wir, st, p))
+        if q.n[N_WATCH] > 0 and wir.pop_fires[p] and st.horizon[p] > 0.0:
+            time = min(time, st.horizon[p])
+    return time
+
+
+@jit
+def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
+    """Changes of epoch that are due, then the watched neurons whose horizon is reached."""
+    for p in range(p0, p1):
+        if epoch_end(wir, st, p) > now:
+            continue
+        for j in range(wir.pop_first[p], wir.pop_first[p + 1]):
+            rescale(kin, wir, st, j, wk.scratch)
+        st.epoch[p] += 1
+        for j in range(wir.pop_first[p], wir.pop_first[p + 1]):
+            if wir.cls[j] < 0:
+                continue
+            before = st.cell[j, DUE]
+            due = restart(kin, wir, st, j, wk.scratch)
+            if due != before and due < np.inf:
+                push_own(q, due, j)
+    n = q.n[N_WATCH]
+    q.n[N_WATCH] = 0
+    kept = np.int64(0)
+    for i in range(n):
+        j = q.watched[i]
+        if st.horizon[wir.pop_of[j]] > now:
+            q.watched[q.n[N_WATCH]] = j
+            q.n[N_WATCH] += 1
+        else:
+            st.watched[j] = 0
+            wk.rest[kept] = j
+            kept += 1
+    for i in range(kept):
+        j = wk.rest[i]
+        if st.status[j] == ACTIVE and st.cell[j, DUE] == np.inf:
+            look(kin, wir, st, q, j, now, out, max_rounds, wk.scratch)
+    for p in range(p0, p1):
+        if st.horizon[p] <= now:
+            st.horizon[p] = 0.0
+
+
+@jit
+def start_all(kin, wir, st, scratch):
+    """The test at t = 0: whoever is at or above threshold is due at once, all others are searched."""
+    for p in range(wir.pop_fires.size):
+        if wir.pop_fires[p] == 0:
+            continue
+        for j in range(wir.pop_first[p], wir.pop_first[p + 1]):
+            if margin_now(kin, wir, st, j, 0.0, scratch) >= 0.0:
+                st.cell[j, DUE] = 0.0
+            else:
+                st.cell[j, DUE] = search(kin, wir, st, j, 0.0, scratch)
+
+
+@jit
+def queue_due(st, q, first, end):
+    """Fill the empty own heap with what is due for neurons first to end - 1."""
+    q.n[N_OWN] = 0
+    for j in range(first, end):
+        if st.cell[j, DUE] < np.inf:
+            push_own(q, st.cell[j, DUE], j)
+
+
+@jit
+def could_fire(kin, wir, st, now, scratch):
+    """Whether any active neuron can still reach its threshold without input, at any later time."""
+    for j in range(st.status.size):
+        c = wir.cls[j]
+        if c < 0 or st.status[j] != ACTIVE or st.cell[j, MARGIN] == -np.inf:
+            continue
+        if st.cell[j, MARGIN] > 0.0 or kin.n_coupled[c] > 0:
+            return True
+        margin_row(kin, c, now - epoch_start(wir, st, wir.pop_of[j]), scratch, S_ROW)
+        bound = st.cell[j, MARGIN]
+        for k in range(kin.n_modes[c]):
+            bound += max(0.0, scratch[S_ROW, k] * st.cell[j, MODES + k])
+        if bound >= 0.0 and kin.n_modes[c] > 1:
+            return True
+    return False
+
+
+@jit
+def next_own(st, q):
+    """Time of the next own event; drops entries that are out of date."""
+    while q.n[N_OWN] > 0 and st.cell[q.own_id[0], DUE] != q.own_time[0]:
+        pop_own(q)
+    return q.own_time[0] if q.n[N_OWN] > 0 else np.inf
+
+
+@jit
+def next_event(st, q, source_time):
+    """Time of the next event other than maintenance."""
+    time = next_own(st, q)
+    if q.n[N_HEAP] > 0:
+        time = min(time, q.time[0])
+    if q.n[N_SOURCE] < source_time.size:
+        time = min(time, source_time[q.n[N_SOURCE]])
+    return time
+
+
+@jit
+def own_events(kin, wir, st, q, now, out, wk, max_rounds):
+    """Crossings due now fire; then refractory periods that end now end. Returns -1, or the neuron that ran away."""
+    n = 0
+    while q.n[N_OWN] > 0 and q.own_time[0] == now:
+        j = q.own_id[0]
+        pop_own(q)
+        if st.cell[j, DUE] != now:
+            continue
+        if st.status[j] != ACTIVE:
+            wk.touched[n] = j
+            n += 1
+            st.cell[j, DUE] = np.inf
+        elif not fire(kin, wir, st, q, j, now, out, max_rounds, wk.scratch):
+            return j
+        elif st.cell[j, DUE] == now and st.status[j] == ACTIVE:
+            break
+    for i in range(n):
+        j = wk.touched[i]
+        release(kin, wir, st, j, now, wk.scratch)
+        if margin_now(kin, wir, st, j, now, wk.scratch) >= 0.0:
+            st.cell[j, DUE] = now
+            push_own(q, now, j)
+        else:
+            look(kin, wir, st, q, j, now, out, max_rounds, wk.scratch)
+    return np.int64(-1)
+
+
+@jit
+def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds):
+    """Test every neuron that this instant's arrivals touched. Returns -1, or the neuron that ran away."""
+    for i in range(n_touched):
+        if not test_one(kin, wir, st, q, wk.touched[i], now, out, max_rounds, wk.scratch):
+            return wk.touched[i]
+    for i in range(n_rows):
+        k = wk.rows[i, 0]
+        if wir.pop_jumps[wir.target[k]] == 0:
+            culprit = test_row(kin, wir, st, q, k, wk.rows[i, 1], wk.rows[i, 2], now, out, max_rounds, wk.scratch)
+            if culprit >= 0:
+                return culprit
+    return np.int64(-1)
+
+
+@jit
+def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
+    """All arrivals of this instant at the populations of the lowest rank due: add, then test. -1 or the runaway."""
+    q.n[INSTANT] += 1
+    rank = q.key[0] >> np.uint64(52)
+    n_rows, n_touched = 0, np.int64(0)
+    while q.n[N_HEAP] > 0 and q.time[0] == now and q.key[0] >> np.uint64(52) == rank and n_rows < wk.rows.shape[0]:
+        key, slot = q.key[0], q.slot[0]
+        k = np.int64(key & np.uint64(0xFFFFF))
+        source = np.int64((key >> np.uint64(20)) & np.uint64(0xFFFFFFFF)) - wir.pop_first[wir.source[k]]
+        group = q.group[slot]
+        first, end = span(wir, k, source, group)
+        n_touched = deliver(kin, wir, st, k, source, first, end, now, q.amplitude[slot], q.n[INSTANT], wk.touched,
+                            n_touched, wk.scratch)
+        st.arrived[k] += end - first
+        wk.rows[n_rows, 0], wk.rows[n_rows, 1], wk.rows[n_rows, 2] = k, first, end
+        n_rows += 1
+        pop(q)
+        if group >= 0 and group + 1 < wir.group_row[wir.group_first[k] + source + 1]:
+            q.group[slot] = group + 1
+            push(q, q.born[slot] + wir.group_delay[group + 1], key, slot)
+        else:
+            q.free[q.n[N_FREE]] = slot
+            q.n[N_FREE] += 1
+    return test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
+
+
+@jit
+def take_samples(kin, wir, st, q, probe, before, until, scratch):
+    """Record the voltages at all probe times that lie before `before` and not after `until`."""
+    while q.n[N_SAMPLE] < probe.time.size:
+        i = q.n[N_SAMPLE]
+        if not (probe.time[i] < before and probe.time[i] <= until):
+            break
+        for s in range(probe.id.size):
+            probe.value[i, s] = voltage(kin, wir, st, probe.id[s], probe.time[i], scratch)
+        q.n[N_SAMPLE] = i + 1
+
+
+@jit
+def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe, out, wk, max_rounds):
+    """Process every event with time <= until, or `limit` instants. Returns DONE, GROW, STEPPED or RUNAWAY.
+
+    clock[0] is the current time; source_time, source_id: spikes of the inputs, sorted by time, then id.
+    """
+    n_pop = wir.pop_epoch.size
+    need_slots = wir.out_proj.size
+    for p in range(n_pop):
+        need_slots += (wir.pop_first[p + 1] - wir.pop_first[p]) * (wir.out_first[p + 1] - wir.out_first[p]) \
+            * (wir.cls[wir.pop_first[p]] >= 0)
+    n = st.status.size
+    done = 0
+    while True:
+        if (out.time.size - q.n[N_OUT] < n + 2 or q.n[N_FREE] < need_slots or q.own_time.size - q.n[N_OWN] < 2 * n + 2
+                or wk.rows.shape[0] < q.n[N_HEAP] + need_slots):
+            return GROW
+        q.n[PEAK] = max(q.n[PEAK], q.n[N_HEAP])
+        now = next_event(st, q, source_time)
+        maintenance = next_maintenance(wir, st, q, 0, n_pop)
+        if done >= limit:
+            return STEPPED
+        take_samples(kin, wir, st, q, probe, min(now, maintenance), until, wk.scratch)
+        if now == np.inf and until == np.inf and not could_fire(kin, wir, st, clock[0], wk.scratch):
+            return DONE
+        if maintenance <= min(now, until):
+            clock[0] = maintenance
+            maintain(kin, wir, st, q, 0, n_pop, maintenance, out, wk, max_rounds)
+            continue
+        if now > until:
+            clock[0] = until
+            return DONE
+        q.n[ROUND] = q.n[ROUND] + 1 if now == clock[0] else 0
+        clock[0] = now
+        culprit = own_events(kin, wir, st, q, now, out, wk, max_rounds)
+        if q.n[ROUND] > max_rounds + n_pop:
+            culprit = out.id[q.n[N_OUT] - 1]
+        if culprit < 0:
+            while q.n[N_SOURCE] < source_time.size and source_time[q.n[N_SOURCE]] == now:
+                if out.time.size == q.n[N_OUT] or q.n[N_FREE] < wir.out_proj.size:
+                    return GROW
+                emit(wir, st, q, source_id[q.n[N_SOURCE]], now, 1.0, out)
+                q.n[N_SOURCE] += 1
+            if q.n[N_HEAP] > 0 and q.time[0] == now:
+                if wk.rows.shape[0] < q.n[N_HEAP] + need_slots:
+                    return GROW
+                culprit = arrivals(kin, wir, st, q, now, out, wk, max_rounds)
+        if culprit >= 0:
+            q.n[CULPRIT] = culprit
+            return RUNAWAY
+        if next_event(st, q, source_time) > now:
+            done += 1

@@ -1,0 +1,201 @@
+"""What the heap scheduler does about a verdict: fire, expect a crossing, watch; and the test of a whole delivered row."""
+
+import numpy as np
+
+from ..jit import jit
+from ..layout import ACTIVE, DUE, GENERAL, MARGIN, MODES, PAIR, TWO
+from .fanout import row_length, target_of
+from .neuron import S_HOR, S_HSLOPE, S_NOW, S_SLOPE, epoch_end, epoch_start, margin_now, reaches, search, spike
+from .queue import N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
+from .screen import FIRE, MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
+
+
+@jit
+def emit(wir, st, q, j, now, amplitude, out):
+    """Record a spike of neuron `j` and put it on its way, one entry per projection."""
+    p = wir.pop_of[j]
+    st.emitted[p] += 1
+    n = q.n[N_OUT]
+    out.time[n], out.id[n], out.amplitude[n] = now, j, amplitude
+    q.n[N_OUT] = n + 1
+    source = j - wir.pop_first[p]
+    for at in range(wir.out_first[p], wir.out_first[p + 1]):
+        k = wir.out_proj[at]
+        if row_length(wir, k, source) == 0:
+            continue
+        group = np.int64(-1)
+        delay = wir.delay[k]
+        if wir.group_first[k] >= 0:
+            group = wir.group_row[wir.group_first[k] + source]
+            delay = wir.group_delay[group]
+        q.n[N_FREE] -= 1
+        slot = q.free[q.n[N_FREE]]
+        q.born[slot], q.amplitude[slot], q.group[slot], q.seq[slot] = now, amplitude, group, q.n[N_SEQ]
+        q.n[N_SEQ] += 1
+        key = (np.uint64(wir.pop_rank[wir.target[k]]) << np.uint64(52)) | (np.uint64(j) << np.uint64(20)) | np.uint64(k)
+        push(q, now + delay, key, slot)
+
+
+@jit
+def expect(st, q, j, due):
+    """Note when neuron `j` is due, if that is new."""
+    if due != st.cell[j, DUE]:
+        st.cell[j, DUE] = due
+        if due < np.inf:
+            push_own(q, due, j)
+
+
+@jit
+def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
+    """Neuron `j` spikes now, and again while it stays at or above threshold. False beyond `max_rounds`."""
+    for _ in range(max_rounds):
+        emit(wir, st, q, j, now, spike(kin, wir, st, j, now, scratch), out)
+        if st.status[j] != ACTIVE:
+            if st.cell[j, DUE] < np.inf:
+                push_own(q, st.cell[j, DUE], j)
+            return True
+        if margin_now(kin, wir, st, j, now, scratch) < 0.0:
+            expect(st, q, j, search(kin, wir, st, j, now, scratch))
+            return True
+        if q.n[N_OUT] + 2 >= out.time.size or q.n[N_FREE] <= 2 * wir.out_proj.size:
+            st.cell[j, DUE] = now
+            push_own(q, now, j)
+            return True
+    return False
+
+
+@jit
+def renew_horizon(wir, st, p, now):
+    """Make the horizon of population `p` lie after `now`, on a grid within the epoch."""
+    if st.horizon[p] > now:
+        return
+    step = wir.pop_horizon[p]
+    end = epoch_end(wir, st, p)
+    if step == np.inf:
+        st.horizon[p] = end
+        return
+    start = epoch_start(wir, st, p)
+    h = start + (np.floor((now - start) / step) + 1.0) * step
+    while h <= now:
+        h += step
+    st.horizon[p] = min(h, end)
+
+
+@jit
+def judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch):
+    """Act on the verdict of a screen on active neuron `j`. False if it runs away."""
+    if verdict == FIRE:
+        return fire(kin, wir, st, q, j, now, out, max_rounds, scratch)
+    if verdict == SEARCH:
+        q.n[SEARCHES] += 1
+        expect(st, q, j, search(kin, wir, st, j, now, scratch))
+        return True
+    st.cell[j, DUE] = np.inf
+    if verdict == WATCH and st.watched[j] == 0:
+        st.watched[j] = 1
+        q.watched[q.n[N_WATCH]] = j
+        q.n[N_WATCH] += 1
+    return True
+
+
+@jit
+def look(kin, wir, st, q, j, now, out, max_rounds, scratch):
+    """Screen an active neuron that is below threshold; search if it may cross before the horizon."""
+    p = wir.pop_of[j]
+    renew_horizon(wir, st, p, now)
+    start = epoch_start(wir, st, p)
+    c = wir.cls[j]
+    drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
+    verdict = screen(kin, c, st.cell[j], st.horizon[p] - now, drive, slow, scratch)
+    if verdict == FIRE:
+        verdict = SEARCH
+    return judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch)
+
+
+@jit
+def test_one(kin, wir, st, q, j, now, out, max_rounds, scratch):
+    """Test a neuron whose V may have jumped. False if it runs away."""
+    if st.status[j] != ACTIVE or wir.pop_fires[wir.pop_of[j]] == 0:
+        if st.status[j] == ACTIVE:
+            reaches(kin, wir, st, j, now, scratch)
+        st.pending[j] = 0.0
+        return True
+    if reaches(kin, wir, st, j, now, scratch):
+        return fire(kin, wir, st, q, j, now, out, max_rounds, scratch)
+    return look(kin, wir, st, q, j, now, out, max_rounds, scratch)
+
+
+@jit
+def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, max_rounds, scratch):
+    """`test_row` for one class of two modes: the same screen with everything in registers."""
+    row, slope, hor, hslope = scratch[S_NOW], scratch[S_SLOPE], scratch[S_HOR], scratch[S_HSLOPE]
+    r0, r1, s0, s1 = row[0], row[1], slope[0], slope[1]
+    h0, h1, g0, g1 = hor[0], hor[1], hslope[0], hslope[1]
+    cell = st.cell
+    two = kin.solver[c] == TWO
+    i_slow = MODES + kin.slow[c]
+    i_fast = MODES + 1 - kin.slow[c] if two else MODES + 1
+    frozen = two and drive == np.inf
+    for i in range(np.uint64(first), np.uint64(end)):
+        j = target_of(wir, k, i)
+        margin = cell[j, MARGIN]
+        if margin == -np.inf:
+            continue
+        a, b = cell[j, MODES], cell[j, MODES + 1]
+        f = margin + (r0 * a + r1 * b)
+        verdict = QUIET
+        if f >= 0.0:
+            verdict = FIRE
+        elif margin <= 0.0:
+            if frozen:
+                if margin + cell[j, i_slow] > 0.0:
+                    verdict = SEARCH
+            elif drive * cell[j, i_fast] >= -margin and (not two or slow * cell[j, i_slow] >= -margin):
+                verdict = SEARCH
+        else:
+            verdict = WATCH
+            size = margin + abs(h0 * a) + abs(h1 * b)
+            if margin + h0 * a + h1 * b >= -MARGIN_REL * size:
+                verdict = SEARCH
+            else:
+                rise = s0 * a + s1 * b
+                if rise > 0.0 and g0 * a + g1 * b <= 0.0 and f + rise * ahead >= -MARGIN_REL * size:
+                    verdict = SEARCH
+        if cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.watched[j])):
+            continue
+        if not judge(kin, wir, st, q, np.int64(j), now, verdict, out, max_rounds, scratch):
+            return np.int64(j)
+    return np.int64(-1)
+
+
+@jit
+def test_row(kin, wir, st, q, k, first, end, now, out, max_rounds, scratch):
+    """Test the targets of one delivered row. Returns -1, or the neuron that ran away."""
+    p = wir.target[k]
+    if wir.pop_fires[p] == 0:
+        return np.int64(-1)
+    known = wir.pop_class[p]
+    renew_horizon(wir, st, p, now)
+    start = epoch_start(wir, st, p)
+    ahead = st.horizon[p] - now
+    drive, slow = 0.0, 0.0
+    if known >= 0:
+        drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
+        if kin.n_modes[known] == 2 and (kin.solver[known] == TWO or kin.solver[known] == PAIR):
+            return _test_two(kin, wir, st, q, k, known, first, end, now, ahead, drive, slow, out, max_rounds, scratch)
+    last = st.cell.shape[1] - 1
+    for i in range(first, end):
+        j = target_of(wir, k, i)
+        if st.status[j] != ACTIVE:
+            continue
+        if wir.cls[j] != known:
+            known = wir.cls[j]
+            drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
+        if kin.solver[known] == GENERAL:
+            st.cell[j, last] = now - start
+        verdict = screen(kin, known, st.cell[j], ahead, drive, slow, scratch)
+        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.watched[j])):
+            continue
+        if not judge(kin, wir, st, q, np.int64(j), now, verdict, out, max_rounds, scratch):
+            return np.int64(j)
+    return np.int64(-1)

@@ -1,0 +1,97 @@
+"""Screens: cheap tests that rule crossings out before the exact search is asked.
+
+They never decide that there is a crossing, and keep a relative margin of 1e-9 against rounding, so the spikes do not depend on
+them. A screen is valid from `now` up to a horizon; neurons that may still cross later in the epoch are to be watched.
+"""
+
+import numpy as np
+
+from ..jit import jit
+from ..layout import GENERAL, MARGIN, MODES, NEVER, PAIR, TWO
+from .flow import decay, read_row
+from .neuron import S_EXP, S_HOR, S_HSLOPE, S_NOW, S_SLOPE
+
+QUIET, WATCH, SEARCH, FIRE = 0, 1, 2, 3
+MARGIN_REL = 1e-9
+
+
+@jit
+def prepare(kin, c, time, horizon, scratch):
+    """Rows of class `c` that `screen` reads: margin and slope at `time` and at `horizon` (epoch times).
+
+    Returns the two drive factors (see `screen`); they depend on `time` only.
+    """
+    e = scratch[S_EXP]
+    decay(kin, c, horizon, e)
+    read_row(kin, c, horizon, e, kin.margin[c], scratch[S_HOR])
+    read_row(kin, c, horizon, e, kin.slope[c], scratch[S_HSLOPE])
+    decay(kin, c, time, e)
+    read_row(kin, c, time, e, kin.margin[c], scratch[S_NOW])
+    read_row(kin, c, time, e, kin.slope[c], scratch[S_SLOPE])
+    if kin.solver[c] == TWO:
+        s = kin.slow[c]
+        a, b = kin.rate_hi[c, s], kin.rate_hi[c, 1 - s]
+        if a == 0.0:
+            return np.inf, 1.0
+        return -scratch[S_NOW, 1 - s] * (b - a) / a * (1.0 + MARGIN_REL), scratch[S_NOW, s] * (1.0 + MARGIN_REL)
+    if kin.solver[c] == PAIR:
+        return e[1] * kin.couple_gain[c, 0] / kin.rate_hi[c, 0] * (1.0 + MARGIN_REL), 1.0
+    return 0.0, 0.0
+
+
+@jit
+def screen(kin, c, cell, ahead, drive, slow, scratch):
+    """Verdict on an active neuron: FIRE (at or above threshold now), SEARCH, WATCH or QUIET.
+
+    ahead : horizon - now. For c <= 0 (threshold above rest) a crossing needs drive * x_fast >= -c and
+    slow * x_slow >= -c now; for c > 0 it needs V >= threshold at the horizon, or a maximum before it that the tangent at
+    `now` does not keep below threshold (V is concave up to a maximum).
+    """
+    row, slope = scratch[S_NOW], scratch[S_SLOPE]
+    margin = cell[MARGIN]
+    solver = kin.solver[c]
+    m = kin.n_modes[c]
+    f = row[0] * cell[MODES]
+    for k in range(1, m):
+        f += row[k] * cell[MODES + k]
+    f = margin + f
+    if f >= 0.0:
+        return FIRE
+    if solver == NEVER:
+        return QUIET
+    if solver == GENERAL:
+        if kin.n_coupled[c] > 0:
+            return SEARCH
+        later, size, ever = margin, abs(margin), margin
+        for k in range(m):
+            here = row[k] * cell[MODES + k]
+            there = scratch[S_HOR, k] * cell[MODES + k]
+            later += max(here, there)
+            ever += max(here, 0.0)
+            size += abs(here)
+        if later >= -MARGIN_REL * size:
+            return SEARCH
+        return WATCH if ever >= -MARGIN_REL * size else QUIET
+    if margin <= 0.0:
+        if solver == TWO:
+            s = kin.slow[c]
+            if drive == np.inf:
+                return SEARCH if margin + row[s] * cell[MODES + s] > 0.0 else QUIET
+            if drive * cell[MODES + 1 - s] >= -margin and slow * cell[MODES + s] >= -margin:
+                return SEARCH
+        elif solver == PAIR:
+            if drive * cell[MODES + 1] >= -margin:
+                return SEARCH
+        return QUIET
+    there, size, rise, fall = margin, margin, 0.0, 0.0
+    for k in range(m):
+        term = scratch[S_HOR, k] * cell[MODES + k]
+        there += term
+        size += abs(term)
+        rise += slope[k] * cell[MODES + k]
+        fall += scratch[S_HSLOPE, k] * cell[MODES + k]
+    if there >= -MARGIN_REL * size:
+        return SEARCH
+    if rise > 0.0 and fall <= 0.0 and f + rise * ahead >= -MARGIN_REL * size:
+        return SEARCH
+    return WATCH

@@ -1,0 +1,1 @@
+"""Learning: exact first-spike gradients, losses, optimisers, training recipes."""

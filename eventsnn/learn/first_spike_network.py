@@ -1,0 +1,182 @@
+"""A feed-forward network of LIF layers in which the first spikes carry everything.
+
+Source: Goeltz et al., "Fast and energy-efficient neuromorphic deep learning with first-spike times", Nature Machine
+Intelligence 3 (2021). All times are in units of tau_syn; C = 1, leak potential 0.
+"""
+
+import math
+
+import numpy as np
+
+from ..data.yin_yang import BIAS_TIME
+from ..errors import InputError, ParameterError
+from ..types import Spikes
+from .first_spike import backward_blocks, forward_samples
+
+BLOCK = 16  # samples per partial gradient: fixed, so that the sum has the same bits for any number of threads
+
+
+class FirstSpikeNetwork:
+    """A feed-forward stack of LIF layers in which every neuron spikes at most once.
+
+    `weights`: one [n_source, n_target] float64 matrix per layer; where `bias_times[l]` is a time (not None), the last
+    row of matrix l belongs to a bias input that spikes then. `tau_ratio` = tau_mem / tau_syn is 1 or 2; `theta` > 0.
+
+    Raises `ParameterError` for shapes that do not fit, weights that are not finite, and parameters out of range.
+
+    >>> net = FirstSpikeNetwork([np.full((2, 1), 2.0)], bias_times=(None,))
+    >>> net.forward([[0.0, 0.1]])[-1].round(6)
+    array([[0.410596]])
+    """
+
+    def __init__(self, weights, *, tau_ratio=1, bias_times=(BIAS_TIME, BIAS_TIME), theta=1.0):
+        weights = [np.asarray(w, dtype=np.float64) for w in weights]
+        if tau_ratio not in (1, 2):
+            raise ParameterError(f"tau_ratio must be 1 or 2, got {tau_ratio!r}")
+        if not 0.0 < theta < math.inf:
+            raise ParameterError(f"theta must lie in (0, inf), got {theta!r}")
+        if not weights or len(bias_times) != len(weights):
+            raise ParameterError(
+                f"bias_times must have one entry per weight matrix, got {len(bias_times)} for {len(weights)}"
+            )
+        for k, w in enumerate(weights):
+            if w.ndim != 2 or 0 in w.shape or not np.isfinite(w).all():
+                raise ParameterError(f"weights[{k}] must be a finite matrix, not empty, got shape {w.shape}")
+            if bias_times[k] is not None and not -math.inf < bias_times[k] < math.inf:
+                raise ParameterError(f"bias_times[{k}] must be None or finite, got {bias_times[k]!r}")
+        self.tau_ratio, self.theta = int(tau_ratio), float(theta)
+        self.bias_times = tuple(None if b is None else float(b) for b in bias_times)
+        self.n_in = weights[0].shape[0] - (self.bias_times[0] is not None)
+        self.fan_in = np.array([w.shape[0] for w in weights])
+        self.fan_out = np.array([w.shape[1] for w in weights])
+        expected = self.fan_out[:-1] + [b is not None for b in self.bias_times[1:]]
+        if self.n_in < 1 or (self.fan_in[1:] != expected).any():
+            raise ParameterError(f"weights must chain (with a bias row where there is a bias time), got shapes "
+                                 f"{[w.shape for w in weights]} for bias_times {self.bias_times}")
+        self.flat = np.concatenate([w.ravel() for w in weights])
+
+    @property
+    def weights(self):
+        """The weight matrices, one [n_source (+ 1 bias row), n_target] view per layer."""
+        ends = np.cumsum(self.fan_in * self.fan_out)
+        return [w.reshape(a, b) for w, a, b in zip(np.split(self.flat, ends[:-1]), self.fan_in, self.fan_out)]
+
+    def record(self, times):
+        """An array [n, sum of fan-ins + outputs] with inputs and bias spikes filled in, as the kernels use it."""
+        times = np.asarray(times, dtype=np.float64)
+        if times.ndim != 2 or times.shape[1] != self.n_in:
+            raise InputError(f"times must have shape [n, {self.n_in}], got {times.shape}")
+        if np.isnan(times).any() or (times == -math.inf).any():
+            raise InputError("times must be finite or inf (never)")
+        record = np.full((times.shape[0], self.fan_in.sum() + self.fan_out[-1]), np.inf)
+        record[:, : self.n_in] = times
+        for end, bias in zip(np.cumsum(self.fan_in), self.bias_times):
+            if bias is not None:
+                record[:, end - 1] = bias
+        return record
+
+    def layers(self, record):
+        """The output times [n, fan_out] of every layer as views into `record`."""
+        starts = np.cumsum(self.fan_in)
+        return [record[:, a : a + m] for a, m in zip(starts, self.fan_out)]
+
+    def fill(self, record, pool=None, threads=1):
+        """Compute all spike times of `record` in place; samples are independent, so threads cannot change them."""
+        edges = np.linspace(0, record.shape[0], threads + 1).astype(int)
+        _spread(pool, edges, lambda a, b: forward_samples(
+            record, a, b, self.fan_in, self.fan_out, self.flat, self.tau_ratio, self.theta))
+        return record
+
+    def forward(self, times):
+        """Spike times of every layer, a list of [n, fan_out] arrays, for input `times` [n, n_in]; inf = no spike.
+
+        Raises `InputError` for a wrong shape, NaN or -inf.
+        """
+        return [t.copy() for t in self.layers(self.fill(self.record(times)))]
+
+    def predict(self, times):
+        """Class [n] int64 of each sample: the first output to spike, or -1 if none does."""
+        return first_to_spike(self.forward(times)[-1])
+
+    def gradient(self, record, delta, limit=math.inf, pool=None, threads=1):
+        """dL/dw [n_weights], flat like `flat`, for `delta` [n, classes] = dL/dt of the outputs in a filled `record`.
+
+        `limit` is the guard on |dL/dw| of one sample (see `Config.max_gradient`). The same bits for any `threads`.
+        """
+        blocks = -(-record.shape[0] // BLOCK)
+        parts = np.empty((blocks, self.flat.size))
+        edges = np.linspace(0, blocks, threads + 1).astype(int)
+        _spread(pool, edges, lambda a, b: backward_blocks(
+            record, delta, BLOCK, a, b, self.fan_in, self.fan_out, self.flat, self.tau_ratio, limit, parts))
+        return parts.sum(axis=0)
+
+    def to_network(self, tau_syn=6e-3):
+        """The same network for the event-driven engine, with `tau_syn` in seconds.
+
+        Input populations "input" (a bias neuron of the first layer last) and "bias", "bias2", ... (one neuron, for
+        the later layers that have a bias) feed LIF populations "hidden" ("hidden2", ...) and "output", which spike
+        once (t_ref = inf). The engine's drive is in units of the potential, so its weights are w tau_mem / tau_syn.
+
+        Raises `ParameterError` unless tau_syn is finite and > 0.
+        """
+        import eventsnn as es
+
+        _check_tau(tau_syn)
+        net = es.Network()
+        net.add("input", es.Input(int(self.fan_in[0])))
+        source, names = "input", self._layer_names()
+        for k, (name, matrix) in enumerate(zip(names, self.weights)):
+            neuron = dict(tau_mem=self.tau_ratio * tau_syn, tau_syn=tau_syn, v_threshold=self.theta, t_ref=math.inf)
+            net.add(name, es.LIF(matrix.shape[1], v_leak=0.0, v_reset=0.0, **neuron))
+            scaled = self.tau_ratio * matrix
+            if k and self.bias_times[k] is not None:
+                net.add(_bias_name(k), es.Input(1))
+                net.connect(source, name, es.Dense(scaled[:-1]))
+                net.connect(_bias_name(k), name, es.Dense(scaled[-1:]))
+            else:
+                net.connect(source, name, es.Dense(scaled))
+            source = name
+        return net
+
+    def _layer_names(self):
+        hidden = ["hidden" if k == 0 else f"hidden{k + 1}" for k in range(self.fan_in.size - 1)]
+        return [*hidden, "output"]
+
+    def encode_spikes(self, sample_times, tau_syn=6e-3):
+        """One sample's input times [n_in] (units of tau_syn) as the engine's inputs: a dict of `es.Spikes` in seconds.
+
+        Raises `InputError` for a wrong shape and `ParameterError` unless tau_syn is finite and > 0.
+        """
+        _check_tau(tau_syn)
+        row = self.record(np.asarray(sample_times, dtype=np.float64)[None])[0]
+        first = row[: self.fan_in[0]]
+        spikes = {"input": Spikes(first * tau_syn, np.arange(first.size))}
+        for k, bias in enumerate(self.bias_times):
+            if k and bias is not None:
+                spikes[_bias_name(k)] = Spikes([bias * tau_syn], [0])
+        return spikes
+
+
+def _spread(pool, edges, work):
+    if pool is None:
+        work(int(edges[0]), int(edges[-1]))
+    else:
+        list(pool.map(work, edges[:-1].tolist(), edges[1:].tolist()))
+
+
+def first_to_spike(outputs):
+    """Index [n] of the earliest finite time in each row of `outputs` [n, classes]; -1 where all are inf.
+
+    >>> first_to_spike(np.array([[2.0, 1.0], [np.inf, np.inf]]))
+    array([ 1, -1])
+    """
+    return np.where(np.isfinite(outputs).any(axis=1), outputs.argmin(axis=1), -1)
+
+
+def _bias_name(layer):
+    return "bias" if layer == 1 else f"bias{layer}"
+
+
+def _check_tau(tau_syn):
+    if not 0.0 < tau_syn < math.inf:
+        raise ParameterError(f"tau_syn must lie in (0, inf) seconds, got {tau_syn!r}")

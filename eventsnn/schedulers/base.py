@@ -1,0 +1,122 @@
+"""What all schedulers share: the initial state, the spikes collected so far, the sources, errors about runaways."""
+
+import numpy as np
+
+from .. import layout
+from ..errors import RunawayError
+from ..kernels.heap import start_all
+from ..kernels.flow import decay, move
+from ..kernels.neuron import (
+    S_EXP,
+    S_X,
+    SCRATCH_COLUMNS,
+    SCRATCH_ROWS,
+    epoch_start,
+    margin_now,
+    search,
+    set_membrane,
+    voltage,
+)
+from ..model.neurons import LinearNeuron
+from .sources import Sources
+
+
+def new_state(lowered):
+    """A `layout.State` at t = 0, before any event."""
+    n, n_pop = lowered.n, len(lowered.names)
+    state = layout.State(
+        cell=np.zeros((n, lowered.cell_columns)), status=np.zeros(n, np.uint8), watched=np.zeros(n, np.uint8),
+        v_inf=np.zeros(n), theta=np.full(n, np.inf), v_reset=np.zeros(n), t_ref=np.zeros(n),
+        epoch=np.zeros(n_pop, np.int64), horizon=np.zeros(n_pop), pending=np.zeros(n),
+        stamp=np.full(n, -1, np.int64), emitted=np.zeros(n_pop, np.int64),
+        arrived=np.zeros(len(lowered.projections), np.int64))
+    physical = lowered.kinetics.physical
+    for p, population in enumerate(lowered.populations):
+        if not isinstance(population, LinearNeuron):
+            continue
+        part = slice(lowered.first[p], lowered.first[p + 1])
+        state.v_inf[part] = population.v_inf
+        state.theta[part] = population.v_threshold
+        state.v_reset[part] = population.v_reset if population.v_reset is not None else np.nan
+        state.t_ref[part] = population.t_ref
+        m = len(population.tau)
+        modes = state.cell[part, layout.MODES:layout.MODES + m]
+        modes[:, 0] = np.broadcast_to(population.v_init, population.n) - state.v_inf[part]
+        for k, value in population.state_init.items():
+            modes[:, k] = value
+        classes = lowered.wiring.cls[part]
+        for k in range(m - 1, -1, -1):
+            for j in range(k + 1, m):
+                modes[:, k] -= physical[classes, k, j] * modes[:, j]
+    state.cell[:, layout.MARGIN] = state.v_inf - state.theta
+    state.cell[:, layout.DUE] = np.inf
+    start_all(lowered.kinetics, lowered.wiring, state, np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS)))
+    return state
+
+
+class Scheduler:
+    """Carries one network through time. Subclasses implement `advance` and the part of the snapshot that is theirs."""
+
+    name = "abstract"
+
+    def __init__(self, lowered, *, seed=0, max_rounds=1000, state=None):
+        self.lowered, self.max_rounds = lowered, max_rounds
+        self.state = new_state(lowered) if state is None else layout.State(*(a.copy() for a in state))
+        self.sources = Sources(lowered, seed)
+        self.time = 0.0
+        self.scratch = np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS))
+        self.settings = [dict(getattr(population, "set_map", {})) for population in lowered.populations]
+
+    def push(self, times, ids):
+        """Add spikes of sources (global ids), none before the current time."""
+        self.sources.push(times, ids)
+
+    def voltage(self, ids):
+        """V of neurons `ids` (global) at the current time."""
+        return np.array([voltage(self.lowered.kinetics, self.lowered.wiring, self.state, int(j), self.time,
+                                 self.scratch) for j in ids])
+
+    def modes(self, ids):
+        """Modes of neurons `ids` (global) at the current time [len(ids), M]."""
+        kinetics, wiring, state = self.lowered.kinetics, self.lowered.wiring, self.state
+        result = np.zeros((len(ids), kinetics.margin.shape[1]))
+        for row, j in zip(result, ids):
+            c = wiring.cls[j]
+            time = self.time - epoch_start(wiring, state, wiring.pop_of[j])
+            decay(kinetics, c, time, self.scratch[S_EXP])
+            move(kinetics, c, time, self.scratch[S_EXP], state.cell[j, layout.MODES:], self.scratch[S_X])
+            m = kinetics.n_modes[c]
+            row[:m] = self.scratch[S_X, :m]
+        return result
+
+    def change(self, p, new):
+        """Change parameters of population `p` now: arrays [n] by name. V is continuous, except under `bias`."""
+        lowered, state, now = self.lowered, self.state, self.time
+        args = lowered.kinetics, lowered.wiring, state
+        part = slice(lowered.first[p], lowered.first[p + 1])
+        for name, column in (("v_threshold", state.theta), ("v_reset", state.v_reset), ("t_ref", state.t_ref)):
+            if name in new:
+                column[part] = new[name]
+        self.settings[p].update({k: v for k, v in new.items() if k in self.settings[p]})
+        v_inf = sum(np.broadcast_to(v, part.stop - part.start) for v in self.settings[p].values())
+        for i, j in enumerate(range(part.start, part.stop)):
+            if self.settings[p] and v_inf[i] != state.v_inf[j]:
+                v = voltage(*args, j, now, self.scratch)
+                state.v_inf[j] = v_inf[i]
+                if "bias" not in new and state.status[j] == layout.ACTIVE:
+                    set_membrane(*args, j, v, now, self.scratch)
+            if state.status[j] == layout.ACTIVE:
+                state.cell[j, layout.MARGIN] = state.v_inf[j] - state.theta[j]
+                above = margin_now(*args, j, now, self.scratch) >= 0.0
+                state.cell[j, layout.DUE] = now if above else search(*args, j, now, self.scratch)
+        self.requeue()
+
+    def requeue(self):
+        """Rebuild the queue of own events from the due times in the state."""
+
+    def runaway(self, ids):
+        """The error for neurons that go on spiking within one instant."""
+        names = sorted({"{}[{}]".format(*self.lowered.locate(int(j))) for j in ids})
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        return RunawayError(f"more than max_rounds = {self.max_rounds} rounds of spikes at t = {self.time!r} s without "
+                            f"time passing: {shown}. Give the cycle a delay, a refractory period, or weaker weights")

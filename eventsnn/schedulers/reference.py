@@ -1,0 +1,207 @@
+"""The reference scheduler: the semantics in plain Python. Slow; the oracle, and the place to read what happens when.
+
+One instant t: crossings due fire, refractory periods end, sources emit; then, rank by rank of the target populations, all
+arrivals are added and every neuron they reached is tested once. Whatever became due at t in the meantime follows in a
+further round of the same instant. The arithmetic of one neuron is `kernels.neuron`, as everywhere.
+"""
+
+import numpy as np
+from sortedcontainers import SortedKeyList, SortedList
+
+from ..kernels import neuron
+from ..kernels.fanout import row_length, span, target_of, weight_of
+from ..kernels.heap import could_fire
+from ..layout import ACTIVE, DUE, MODES, REFRACTORY
+from .base import Scheduler
+
+
+class Reference(Scheduler):
+    """Sorted lists of arrivals and own events; crossings are searched after every event of a neuron."""
+
+    name = "reference"
+
+    def __init__(self, lowered, **options):
+        super().__init__(lowered, **options)
+        self.arrivals = SortedKeyList(key=lambda a: a[:6])
+        self.seq = self.n_instants = 0
+        self._args = lowered.kinetics, lowered.wiring, self.state
+        self.requeue()
+
+    def requeue(self):
+        """Rebuild the list of own events from the due times in the state."""
+        cell = self.state.cell
+        self.own = SortedList((cell[j, DUE], j) for j in range(self.lowered.n) if cell[j, DUE] < np.inf)
+
+    def _set_due(self, j, due):
+        """Own event of neuron `j`, replacing what was due before."""
+        before = self.state.cell[j, DUE]
+        if due != before:
+            self.own.discard((before, j))
+            self.state.cell[j, DUE] = due
+        if due < np.inf and (due, j) not in self.own:
+            self.own.add((due, j))
+
+    def _emit(self, j, now, amplitude, spikes):
+        """Record a spike and send it along every delay group of every projection."""
+        wiring = self.lowered.wiring
+        p = wiring.pop_of[j]
+        self.state.emitted[p] += 1
+        spikes.append((now, j))
+        source = j - wiring.pop_first[p]
+        for k in wiring.out_proj[wiring.out_first[p]:wiring.out_first[p + 1]]:
+            if row_length(wiring, k, source) == 0:
+                continue
+            rank = int(wiring.pop_rank[wiring.target[k]])
+            if wiring.group_first[k] < 0:
+                groups = [(-1, wiring.delay[k])]
+            else:
+                at = wiring.group_first[k] + source
+                groups = [(g, wiring.group_delay[g]) for g in range(wiring.group_row[at], wiring.group_row[at + 1])]
+            for group, delay in groups:
+                self.arrivals.add((now + delay, rank, int(j), int(k), int(group), self.seq, amplitude))
+            self.seq += 1
+
+    def _fire(self, j, now, spikes):
+        """Spike, and again while the neuron stays at or above threshold; then look ahead."""
+        for _ in range(self.max_rounds):
+            self.own.discard((self.state.cell[j, DUE], j))
+            self._emit(j, now, neuron.spike(*self._args, j, now, self.scratch), spikes)
+            if self.state.status[j] == REFRACTORY:
+                if self.state.cell[j, DUE] < np.inf:
+                    self.own.add((self.state.cell[j, DUE], j))
+                return
+            if neuron.margin_now(*self._args, j, now, self.scratch) < 0.0:
+                self._set_due(j, neuron.search(*self._args, j, now, self.scratch))
+                return
+        raise self.runaway([j])
+
+    def _deliver(self, arrival, now):
+        """Add the synapses of one row; returns the neurons reached."""
+        kinetics, wiring, state = self._args
+        _, _, j, k, group, _, amplitude = arrival
+        p, port, source = wiring.target[k], wiring.port[k], j - wiring.pop_first[wiring.source[k]]
+        time = now - neuron.epoch_start(wiring, state, p)
+        first, end = span(wiring, k, source, group)
+        self.state.arrived[k] += end - first
+        reached = []
+        for i in range(first, end):
+            target = int(target_of(wiring, k, i))
+            c = wiring.cls[target]
+            neuron.arrival_row(kinetics, c, port, time, self.scratch)
+            w = float(weight_of(wiring, k, source, i)) * amplitude
+            state.pending[target] += w * kinetics.dv[c, port]
+            for m in range(kinetics.n_modes[c]):
+                state.cell[target, MODES + m] += w * self.scratch[neuron.S_PULL, m]
+            reached.append(target)
+        return reached
+
+    def _own_events(self, now, spikes):
+        ending = []
+        while self.own and self.own[0][0] == now:
+            _, j = self.own.pop(0)
+            if self.state.status[j] == ACTIVE:
+                self._fire(j, now, spikes)
+            else:
+                self.state.cell[j, DUE] = np.inf
+                ending.append(j)
+        for j in ending:
+            neuron.release(*self._args, j, now, self.scratch)
+            above = neuron.margin_now(*self._args, j, now, self.scratch) >= 0.0
+            self._set_due(j, now if above else neuron.search(*self._args, j, now, self.scratch))
+
+    def _arrive(self, now, spikes):
+        """The arrivals of the lowest rank that is due."""
+        rank, reached = self.arrivals[0][1], set()
+        batch = []
+        while self.arrivals and self.arrivals[0][0] == now and self.arrivals[0][1] == rank:
+            batch.append(self.arrivals.pop(0))
+        for arrival in batch:
+            reached.update(self._deliver(arrival, now))
+        for j in sorted(reached):
+            if self.state.status[j] != ACTIVE:
+                self.state.pending[j] = 0.0
+            elif neuron.reaches(*self._args, j, now, self.scratch):
+                self._fire(j, now, spikes)
+            else:
+                self._set_due(j, neuron.search(*self._args, j, now, self.scratch))
+            self.state.pending[j] = 0.0
+
+    def _change_epochs(self, now):
+        wiring = self.lowered.wiring
+        for p in range(len(self.lowered.names)):
+            if neuron.epoch_end(wiring, self.state, p) > now:
+                continue
+            members = [j for j in range(wiring.pop_first[p], wiring.pop_first[p + 1]) if wiring.cls[j] >= 0]
+            for j in members:
+                neuron.rescale(*self._args, j, self.scratch)
+            self.state.epoch[p] += 1
+            for j in members:
+                due = neuron.restart(*self._args, j, self.scratch)
+                if due < np.inf and (due, j) not in self.own:
+                    self.own.add((due, j))
+
+    def advance(self, until, probe=None, limit=None):
+        """Process every event with time <= until (or `limit` instants); see `Heap.advance`."""
+        times, ids = self.sources.take(until)
+        probe_times, probe_ids = probe if probe is not None else (np.zeros(0), np.zeros(0, np.int64))
+        values = np.full((probe_times.size, probe_ids.size), np.nan)
+        spikes, used, sampled, rounds, done = [], 0, 0, 0, 0
+        wiring, n_pop = self.lowered.wiring, len(self.lowered.names)
+        while limit is None or done < limit:
+            now = min(self.own[0][0] if self.own else np.inf, self.arrivals[0][0] if self.arrivals else np.inf,
+                      times[used] if used < times.size else np.inf)
+            epoch = min(neuron.epoch_end(wiring, self.state, p) for p in range(n_pop))
+            while sampled < probe_times.size and probe_times[sampled] < min(now, epoch) and probe_times[sampled] <= until:
+                values[sampled] = [neuron.voltage(*self._args, j, probe_times[sampled], self.scratch) for j in probe_ids]
+                sampled += 1
+            if now == until == np.inf and not could_fire(*self._args, self.time, self.scratch):
+                break
+            if epoch <= min(now, until):
+                self.time = float(epoch)
+                self._change_epochs(epoch)
+                continue
+            if now > until:
+                self.time = float(until)
+                break
+            rounds = rounds + 1 if now == self.time else 0
+            self.time = float(now)
+            self._own_events(now, spikes)
+            if rounds > self.max_rounds + n_pop:
+                raise self.runaway([j for t, j in spikes if t == now])
+            while used < times.size and times[used] == now:
+                self._emit(int(ids[used]), now, 1.0, spikes)
+                used += 1
+            if self.arrivals and self.arrivals[0][0] == now:
+                self._arrive(now, spikes)
+            self.n_instants += 1
+            done += 1
+        self.sources.push(times[used:], ids[used:])
+        spikes.sort()
+        return (np.array([t for t, _ in spikes], dtype=np.float64), np.array([j for _, j in spikes], dtype=np.int64),
+                values)
+
+    def peek(self):
+        """Time of the next event, or inf; leaves everything as it is."""
+        twin = Reference(self.lowered, max_rounds=self.max_rounds, state=self.state)
+        twin.restore(self.snapshot())
+        twin.sources, twin.time = self.sources.copy(), self.time
+        bound = twin.sources.next_poisson()
+        before = twin.n_instants
+        twin.advance(bound, limit=1)
+        return twin.time if twin.n_instants > before else bound
+
+    def diagnostics(self):
+        """How the scheduler worked; not part of the result."""
+        return {"instants": self.n_instants, "in_flight": len(self.arrivals)}
+
+    def snapshot(self):
+        """Arrays that restore the scheduler bit for bit."""
+        table = np.array([a for a in self.arrivals], dtype=np.float64).reshape(-1, 7)
+        return {"arrivals": table, "seq": np.array([self.seq, self.n_instants])}
+
+    def restore(self, data):
+        """Inverse of `snapshot`; the own events follow from the state."""
+        self.arrivals.clear()
+        self.arrivals.update((t, int(r), int(j), int(k), int(g), int(s), a) for t, r, j, k, g, s, a in data["arrivals"])
+        self.seq, self.n_instants = (int(v) for v in data["seq"])
+        self.requeue()

@@ -1,0 +1,1 @@
+"""Independent multi-precision oracle and the tests that hold the engine to it."""
