@@ -160,13 +160,13 @@ class Simulation:
         times = np.concatenate([np.zeros(0), *self._times])
         ids = np.concatenate([np.zeros(0, np.int64), *self._ids])
         self._times, self._ids = [times], [ids]
-        whose = low.wiring.pop_of[ids] if ids.size else np.zeros(0, np.int32)
+        whose = low.wiring.who[ids, 0] if ids.size else np.zeros(0, np.int32)
         spikes = {}
         for name in self._keep:
             p = low.pop(name)
             mine = np.flatnonzero(whose == p)
             spikes[name] = Spikes(times[mine], ids[mine] - low.first[p])
-        emitted = {n: int(c) for n, c in zip(low.names, state.emitted)}
+        emitted = {n: int(c) for n, c in zip(low.names, state.pop[:, 1])}
         arrived = {p.name: int(c) for p, c in zip(low.projections, state.arrived)}
         updates = dict(emitted)
         for projection in low.projections:
@@ -201,15 +201,15 @@ class Simulation:
             raise InputError(f"population {name!r} is {population.kind} and has no state")
         ids = np.arange(low.first[p], low.first[p + 1])
         modes = self.scheduler.modes(ids)
-        physical = np.einsum("nkj,nj->nk", low.kinetics.physical[low.wiring.cls[ids]], modes)
         m = len(population.tau)
+        physical = np.einsum("nkj,nj->nk", low.basis_of(slice(ids[0], ids[-1] + 1)), modes[:, :m])
         result = {"v": self.scheduler.voltage(ids)}
         for port, mode in enumerate(population.port_mode):
             result[f"drive_{port}"] = physical[:, mode] if mode else np.zeros(population.n)
         for k in range(1, m):
             result.setdefault(population.variables[k], physical[:, k])
-        result["threshold"] = state.theta[ids] + physical[:, :m] @ population.thr
-        refractory = state.status[ids] == layout.REFRACTORY
+        result["threshold"] = state.par[ids, layout.S_THETA] + physical @ population.thr
+        refractory = state.flag[ids, 0] == layout.REFRACTORY
         result["refractory_until"] = np.where(refractory, state.cell[ids, layout.DUE], -np.inf)
         return result
 
@@ -234,9 +234,10 @@ class Simulation:
                 raise unknown_name(f"settable parameter of population {name!r}", key, allowed)
             bounds = {"least": 0.0, "infinite": True} if key == "t_ref" else {"infinite": key == "v_threshold"}
             new[key] = np.broadcast_to(real(value, key, f"population {name!r}", population.n, **bounds), population.n)
-        check_reset(new.get("v_reset", state.v_reset[part]), new.get("v_threshold", state.theta[part]),
+        current = state.par[part]
+        check_reset(new.get("v_reset", current[:, layout.S_V_RESET]), new.get("v_threshold", current[:, layout.S_THETA]),
                     f"population {name!r}")
-        if "v_threshold" in new and np.isfinite(new["v_threshold"]).any() and not low.wiring.pop_fires[p]:
+        if "v_threshold" in new and np.isfinite(new["v_threshold"]).any() and not low.wiring.pop[p, layout.P_FIRES]:
             raise ParameterError(f"v_threshold of population {name!r} cannot be set: it was built without one")
         self.scheduler.change(p, new)
 

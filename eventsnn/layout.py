@@ -1,96 +1,83 @@
-"""The plain arrays that the network lowers to and the kernels run on: named tuples, no behaviour.
+"""The plain arrays that the network lowers to and the kernels run on: named tuples and the names of their columns.
 
-Neurons of all populations are numbered in one range, in the order of `Network.add` (inputs included).
-C kinetic classes (distinct time constants), M modes at most, P ports at most, N neurons, K projections.
+Neurons of all populations are numbered in one range, in the order of `Network.add` (inputs included). Few wide tables
+instead of many arrays, because Numba's compile time grows with the number of arrays a function takes.
+C kinetic classes (distinct time constants), M modes at most, N neurons, K projections.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+MAX_MODES = 8
+
 # solver of a kinetic class
 NEVER, ONE, TWO, PAIR, GENERAL = 0, 1, 2, 3, 4
 # storage of a projection
 CSR_SCALAR, CSR_F32, CSR_F64, DENSE_F32, DENSE_F64 = 0, 1, 2, 3, 4
-# columns of State.cell; modes follow, and the epoch time of the last own event comes last (GENERAL classes only)
+# columns of State.cell: V_inf - threshold (-inf: cannot fire), due time of the own event, modes; GENERAL classes keep
+# the epoch time of the neuron's last event in the last column
 MARGIN, DUE, MODES = 0, 1, 2
-# State.status
+# State.flag[:, 0]
 ACTIVE, REFRACTORY = 0, 1
+
+# Kinetics.f[c, row, mode]
+RATE_HI, RATE_LO = 0, 1  # 1/tau as an unevaluated sum
+MARGIN_ROW = 2  # V - threshold = margin + MARGIN_ROW . x
+SLOPE_ROW = 3  # its time derivative
+VOLT_ROW = 4  # V = v_inf + VOLT_ROW . x
+AMP_ROW, AMP0_ROW = 5, 6  # amplitude of a spike = [AMP0_ROW, 0] + AMP_ROW . x
+OFFSET_ROW = 7  # c of x := M x + c at a spike
+GAIN_ROW, DELTA_ROW = 8, 9  # per coupling: its rate, and rate of slave - rate of driver
+DV_ROW = 10  # per port: jump of V of a unit arrival
+MATRIX_ROW = 11  # M of x := M x + c
+LEVEL_ROW = MATRIX_ROW + MAX_MODES  # Rolle chain (GENERAL)
+JUMP_ROW = LEVEL_ROW + MAX_MODES + 1  # per port: jump of the modes, without that of V
+# Kinetics.i[c, ...]
+N_MODES, N_COUPLED, SOLVER, SLOW, N_LEVELS = 0, 1, 2, 3, 4  # SLOW: the mode of smaller rate (TWO)
+SPIKE_ROW = 5  # per mode: 1 where a spike changes it
+COUPLED = SPIKE_ROW + MAX_MODES  # per coupling: slave, driver, order of the divided difference
+
+# Wiring.pop[p, ...] and popf
+P_FIRST, P_OUT, P_FIRES, P_JUMPS, P_CLASS, P_RESET, P_RANK, P_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7
+P_EPOCH, P_HORIZON = 0, 1
+# Wiring.proj[k, ...] and projf
+J_OUT, J_SOURCE, J_TARGET, J_PORT, J_KIND, J_ROW, J_WEIGHT, J_GROUP, J_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7, 8
+J_SCALAR, J_DELAY = 0, 1
+# State.par[j, ...]
+S_V_INF, S_THETA, S_V_RESET, S_T_REF, S_PENDING = 0, 1, 2, 3, 4
 
 
 class Kinetics(NamedTuple):
     """Equations of the kinetic classes, in a basis where only nearly equal rates stay coupled."""
 
-    n_modes: np.ndarray  # i8[C]
-    rate_hi: np.ndarray  # f8[C, M] 1/tau, rounded
-    rate_lo: np.ndarray  # f8[C, M] what rounding lost
-    n_coupled: np.ndarray  # i8[C]
-    coupled: np.ndarray  # i8[C, Q, 3] slave, driver, order (1: e^z-1 over z, 2: double integral)
-    couple_gain: np.ndarray  # f8[C, Q]
-    couple_delta: np.ndarray  # f8[C, Q] rate of slave - rate of driver
-    solver: np.ndarray  # i8[C]
-    slow: np.ndarray  # i8[C] of a TWO class: the mode with the smaller rate
-    margin: np.ndarray  # f8[C, M] g: V - threshold = margin constant + g . x
-    slope: np.ndarray  # f8[C, M] its time derivative, as a vector in the same basis
-    volt: np.ndarray  # f8[C, M] V = v_inf + volt . x
-    jump: np.ndarray  # f8[C, P, M] without the jump of V
-    dv: np.ndarray  # f8[C, P] jump of V of a unit arrival
-    amp0: np.ndarray  # f8[C]
-    ampv: np.ndarray  # f8[C, M]
-    spike_row: np.ndarray  # i8[C, M] 1 where a spike changes the mode
-    spike_matrix: np.ndarray  # f8[C, M, M]
-    spike_offset: np.ndarray  # f8[C, M]
-    physical: np.ndarray  # f8[C, M, M] physical x = physical . modes
-    n_levels: np.ndarray  # i8[C] GENERAL: levels of the Rolle chain
-    level: np.ndarray  # f8[C, M + 1, M]
+    f: np.ndarray  # f8[C, rows, columns]
+    i: np.ndarray  # i8[C, entries]
 
 
 class Wiring(NamedTuple):
     """Populations and projections. Static; shared by all simulations of a network."""
 
-    pop_first: np.ndarray  # i8[n_pop + 1]
-    pop_fires: np.ndarray  # i8[n_pop] 1 if any neuron can reach its threshold
-    pop_jumps: np.ndarray  # i8[n_pop] 1 if an arrival can make V jump
-    pop_class: np.ndarray  # i8[n_pop] its class if it has one only, else -1
-    pop_epoch: np.ndarray  # f8[n_pop] length of an epoch, inf: never rescaled
-    pop_horizon: np.ndarray  # f8[n_pop] how far ahead crossings are looked for
-    pop_reset: np.ndarray  # i8[n_pop] 1: reset by value
-    pop_rank: np.ndarray  # i8[n_pop] order within one instant (zero-delay graph)
-    pop_of: np.ndarray  # i4[N]
-    cls: np.ndarray  # i4[N]
-    out_first: np.ndarray  # i8[n_pop + 1] projections leaving a population
-    out_proj: np.ndarray  # i8[K]
-    source: np.ndarray  # i8[K] source population
-    target: np.ndarray  # i8[K]
-    port: np.ndarray  # i8[K]
-    kind: np.ndarray  # i8[K]
-    row_first: np.ndarray  # i8[K] where the projection's row pointers start in `row`
-    row: np.ndarray  # i8[...] first synapse of each row (CSR) in `post`
-    weight_first: np.ndarray  # i8[K] offset of the projection's weights minus that of its targets (CSR); start (dense)
-    scalar: np.ndarray  # f8[K] the weight of CSR_SCALAR
-    delay: np.ndarray  # f8[K] uniform delay, or -1
-    group_first: np.ndarray  # i8[K] where the projection's group pointers start in `group_row`, or -1
-    group_row: np.ndarray  # i8[...] first delay group of each row
+    pop: np.ndarray  # i8[n_pop + 1, P_COLUMNS] first neuron, first outgoing, fires?, V jumps?, its class or -1, reset?, rank
+    popf: np.ndarray  # f8[n_pop, 2] length of an epoch, horizon of the search for crossings, s
+    who: np.ndarray  # i8[N, 2] population, class
+    proj: np.ndarray  # i8[K, J_COLUMNS]; column J_OUT lists projections by source population
+    projf: np.ndarray  # f8[K, 2] uniform weight, uniform delay
+    row: np.ndarray  # i8 row pointers into `post` (at J_ROW + source) and into the delay groups (at J_GROUP + source)
     group_delay: np.ndarray  # f8[G]
-    group_start: np.ndarray  # i8[G + 1] first synapse of each group
-    post: np.ndarray  # u4[...] targets, global ids
-    w32: np.ndarray  # f4[...]
-    w64: np.ndarray  # f8[...]
+    group_start: np.ndarray  # i8[G + 1] first synapse of each delay group
+    post: np.ndarray  # u4 targets, global ids
+    w32: np.ndarray  # f4 weights, at J_WEIGHT + position in `post` (CSR)
+    w64: np.ndarray  # f8
 
 
 class State(NamedTuple):
     """Everything that changes while a network runs, except the queues."""
 
-    cell: np.ndarray  # f8[N, columns] margin constant, due time, modes, (last event)
-    status: np.ndarray  # u1[N]
-    watched: np.ndarray  # u1[N] 1: may cross later in this epoch, look again at the next horizon
-    v_inf: np.ndarray  # f8[N]
-    theta: np.ndarray  # f8[N]
-    v_reset: np.ndarray  # f8[N]
-    t_ref: np.ndarray  # f8[N]
-    epoch: np.ndarray  # i8[n_pop] number of the current epoch
-    horizon: np.ndarray  # f8[n_pop] absolute time up to which crossings have been looked for
-    pending: np.ndarray  # f8[N] jump of V collected in this instant
-    stamp: np.ndarray  # i8[N] instant that `pending` belongs to
-    emitted: np.ndarray  # i8[n_pop] spikes so far
+    cell: np.ndarray  # f8[N, columns]
+    par: np.ndarray  # f8[N, 5] v_inf, threshold, v_reset, t_ref, jump of V collected in this instant
+    flag: np.ndarray  # u1[N, 2] ACTIVE or REFRACTORY; 1 if watched: may cross after the horizon
+    stamp: np.ndarray  # i8[N] instant that the collected jump belongs to
+    pop: np.ndarray  # i8[n_pop, 2] number of the current epoch, spikes so far
+    horizon: np.ndarray  # f8[n_pop] time up to which crossings have been looked for
     arrived: np.ndarray  # i8[K] synaptic events so far

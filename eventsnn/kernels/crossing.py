@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
-from ..jit import jit
-from ..layout import NEVER, ONE, PAIR, TWO
+from ..jit import jit, jit_inner
+from ..layout import DELTA_ROW, GAIN_ROW, MARGIN_ROW, NEVER, ONE, PAIR, RATE_HI, RATE_LO, SLOW, SOLVER, TWO
 from .elementary import exp_rate, expm1_over, log, log1p_over
 from .rolle import first_crossing
 
@@ -31,7 +31,7 @@ def cross_one(c, p, a):
     return np.inf
 
 
-@jit
+@jit_inner
 def _climb(c, p, q, ah, al, bh, bl, start, limit):
     """Newton on the concave rising part: one step may go left, then monotone to the right."""
     t = start
@@ -54,7 +54,7 @@ def _climb(c, p, q, ah, al, bh, bl, start, limit):
     return t
 
 
-@jit
+@jit_inner
 def _bracket(c, p, q, ah, al, bh, bl, low, high):
     """Zero between low (f < 0) and high (f >= 0), Newton kept inside the bracket."""
     t = high
@@ -121,7 +121,7 @@ def cross_two(c, p, q, ah, al, bh, bl, now):
     return _bracket(c, p, q, ah, al, bh, bl, valley, slow_only)
 
 
-@jit
+@jit_inner
 def _pair(c, x0, x1, ah, al, gain, delta, t):
     """f and f' of a coupled pair at t: V = exp(-at) (x0 + x1 phi), phi = gain t (e^z - 1)/z, z = delta t."""
     e = exp_rate(-t, ah, al)
@@ -207,26 +207,26 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
     return t
 
 
-@jit
+@jit_inner
 def next_crossing(kin, c, margin, cell, first, now, since, until, work):
     """First epoch time in [now, until] with V >= threshold, or inf, for a neuron with f(now) < 0.
 
     margin : v_inf - theta; cell[first:] : stored modes; since : epoch time of the neuron's last event (used by GENERAL
     classes); work : scratch f8[rows, columns] of `rolle`.
     """
-    solver = kin.solver[c]
+    solver = kin.i[c, SOLVER]
     if solver == NEVER or margin == -np.inf:
         return np.inf
     if solver == TWO:
-        s = kin.slow[c]
+        s = kin.i[c, SLOW]
         f = 1 - s
-        t = cross_two(margin, kin.margin[c, s] * cell[first + s], kin.margin[c, f] * cell[first + f],
-                      kin.rate_hi[c, s], kin.rate_lo[c, s], kin.rate_hi[c, f], kin.rate_lo[c, f], now)
+        t = cross_two(margin, kin.f[c, MARGIN_ROW, s] * cell[first + s], kin.f[c, MARGIN_ROW, f] * cell[first + f],
+                      kin.f[c, RATE_HI, s], kin.f[c, RATE_LO, s], kin.f[c, RATE_HI, f], kin.f[c, RATE_LO, f], now)
     elif solver == PAIR:
-        t = cross_pair(margin, cell[first], cell[first + 1], kin.rate_hi[c, 0], kin.rate_lo[c, 0], kin.rate_hi[c, 1],
-                       kin.couple_gain[c, 0], kin.couple_delta[c, 0], now)
+        t = cross_pair(margin, cell[first], cell[first + 1], kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0], kin.f[c, RATE_HI, 1],
+                       kin.f[c, GAIN_ROW, 0], kin.f[c, DELTA_ROW, 0], now)
     elif solver == ONE:
-        t = cross_one(margin, kin.margin[c, 0] * cell[first], kin.rate_hi[c, 0])
+        t = cross_one(margin, kin.f[c, MARGIN_ROW, 0] * cell[first], kin.f[c, RATE_HI, 0])
     else:
         t = first_crossing(kin, c, margin, cell, first, since, until, work)
     if t > until:

@@ -5,52 +5,53 @@ an arrival at epoch time T is X += w * pull(jump, T), and any linear reading is 
 time and the kinetic class alone, never on the neuron.
 """
 
-from ..jit import jit
+from ..jit import jit, jit_inner
+from ..layout import COUPLED, DELTA_ROW, GAIN_ROW, N_COUPLED, N_MODES, RATE_HI, RATE_LO
 from .elementary import double_integral, exp_rate, expm1_over
 
 
 @jit
 def decay(kin, c, t, e):
     """e[k] = exp(-t / tau_k) of class `c`; negative `t` grows."""
-    for k in range(kin.n_modes[c]):
-        if k > 0 and kin.rate_hi[c, k] == kin.rate_hi[c, k - 1] and kin.rate_lo[c, k] == kin.rate_lo[c, k - 1]:
+    for k in range(kin.i[c, N_MODES]):
+        if k > 0 and kin.f[c, RATE_HI, k] == kin.f[c, RATE_HI, k - 1] and kin.f[c, RATE_LO, k] == kin.f[c, RATE_LO, k - 1]:
             e[k] = e[k - 1]
         else:
-            e[k] = exp_rate(-t, kin.rate_hi[c, k], kin.rate_lo[c, k])
+            e[k] = exp_rate(-t, kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k])
 
 
-@jit
+@jit_inner
 def transfer(kin, c, q, t, e):
     """Entry (slave, driver) of Phi(t) for the q-th coupling; `e` is `decay` at `t`."""
-    z = kin.couple_delta[c, q] * t
-    slave = kin.coupled[c, q, 0]
-    if kin.coupled[c, q, 2] == 1:
-        return kin.couple_gain[c, q] * e[slave] * t * expm1_over(z)
-    return kin.couple_gain[c, q] * e[slave] * t * t * double_integral(z)
+    z = kin.f[c, DELTA_ROW, q] * t
+    slave = kin.i[c, COUPLED + 3 * q]
+    if kin.i[c, COUPLED + 3 * q + 2] == 1:
+        return kin.f[c, GAIN_ROW, q] * e[slave] * t * expm1_over(z)
+    return kin.f[c, GAIN_ROW, q] * e[slave] * t * t * double_integral(z)
 
 
-@jit
+@jit_inner
 def read_row(kin, c, t, e, g, out):
     """out = Phi(t)^T g, so that g . x(t) = out . X; `e` is `decay` at `t`."""
-    for k in range(kin.n_modes[c]):
+    for k in range(kin.i[c, N_MODES]):
         out[k] = g[k] * e[k]
-    for q in range(kin.n_coupled[c]):
-        out[kin.coupled[c, q, 1]] += g[kin.coupled[c, q, 0]] * transfer(kin, c, q, t, e)
+    for q in range(kin.i[c, N_COUPLED]):
+        out[kin.i[c, COUPLED + 3 * q + 1]] += g[kin.i[c, COUPLED + 3 * q]] * transfer(kin, c, q, t, e)
 
 
 @jit
 def move(kin, c, t, e, x, out):
     """out = Phi(t) x; `e` is `decay` at `t`. With t < 0 it pulls back."""
-    for k in range(kin.n_modes[c]):
+    for k in range(kin.i[c, N_MODES]):
         out[k] = x[k] * e[k]
-    for q in range(kin.n_coupled[c]):
-        out[kin.coupled[c, q, 0]] += x[kin.coupled[c, q, 1]] * transfer(kin, c, q, t, e)
+    for q in range(kin.i[c, N_COUPLED]):
+        out[kin.i[c, COUPLED + 3 * q]] += x[kin.i[c, COUPLED + 3 * q + 1]] * transfer(kin, c, q, t, e)
 
 
-@jit
+@jit_inner
 def dot(kin, c, row, cell, first):
     """row . X of a neuron whose modes start at column `first` of `cell`; fixed order of summation."""
     total = row[0] * cell[first]
-    for k in range(1, kin.n_modes[c]):
+    for k in range(1, kin.i[c, N_MODES]):
         total += row[k] * cell[first + k]
     return total

@@ -8,10 +8,23 @@ when an array is full and goes on from there, so nothing is allocated inside.
 
 import numpy as np
 
-from ..jit import jit
-from ..layout import ACTIVE, DUE, MARGIN, MODES
+from ..jit import jit, jit_inner
+from ..layout import (
+    ACTIVE,
+    DUE,
+    J_GROUP,
+    J_SOURCE,
+    J_TARGET,
+    MARGIN,
+    MODES,
+    N_COUPLED,
+    N_MODES,
+    P_FIRES,
+    P_FIRST,
+    P_JUMPS,
+    P_OUT,
+)
 from .fanout import deliver, span
-from .flow import dot
 from .neuron import S_ROW, epoch_end, epoch_start, margin_now, margin_row, release, rescale, restart, search, voltage
 from .queue import (
     CULPRIT,
@@ -35,28 +48,28 @@ from .react import emit, fire, look, test_one, test_row
 DONE, GROW, RUNAWAY, STEPPED = 0, 1, 2, 3
 
 
-@jit
+@jit_inner
 def next_maintenance(wir, st, q, p0, p1):
     """Time of the next change of epoch or watched horizon of populations p0 to p1 - 1."""
     time = np.inf
     for p in range(p0, p1):
         time = min(time, epoch_end(wir, st, p))
-        if q.n[N_WATCH] > 0 and wir.pop_fires[p] and st.horizon[p] > 0.0:
+        if q.n[N_WATCH] > 0 and wir.pop[p, P_FIRES] and st.horizon[p] > 0.0:
             time = min(time, st.horizon[p])
     return time
 
 
-@jit
+@jit_inner
 def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
     """Changes of epoch that are due, then the watched neurons whose horizon is reached."""
     for p in range(p0, p1):
         if epoch_end(wir, st, p) > now:
             continue
-        for j in range(wir.pop_first[p], wir.pop_first[p + 1]):
+        for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
             rescale(kin, wir, st, j, wk.scratch)
-        st.epoch[p] += 1
-        for j in range(wir.pop_first[p], wir.pop_first[p + 1]):
-            if wir.cls[j] < 0:
+        st.pop[p, 0] += 1
+        for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
+            if wir.who[j, 1] < 0:
                 continue
             before = st.cell[j, DUE]
             due = restart(kin, wir, st, j, wk.scratch)
@@ -67,16 +80,16 @@ def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
     kept = np.int64(0)
     for i in range(n):
         j = q.watched[i]
-        if st.horizon[wir.pop_of[j]] > now:
+        if st.horizon[wir.who[j, 0]] > now:
             q.watched[q.n[N_WATCH]] = j
             q.n[N_WATCH] += 1
         else:
-            st.watched[j] = 0
+            st.flag[j, 1] = 0
             wk.rest[kept] = j
             kept += 1
     for i in range(kept):
         j = wk.rest[i]
-        if st.status[j] == ACTIVE and st.cell[j, DUE] == np.inf:
+        if st.flag[j, 0] == ACTIVE and st.cell[j, DUE] == np.inf:
             look(kin, wir, st, q, j, now, out, max_rounds, wk.scratch)
     for p in range(p0, p1):
         if st.horizon[p] <= now:
@@ -86,10 +99,10 @@ def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
 @jit
 def start_all(kin, wir, st, scratch):
     """The test at t = 0: whoever is at or above threshold is due at once, all others are searched."""
-    for p in range(wir.pop_fires.size):
-        if wir.pop_fires[p] == 0:
+    for p in range(wir.popf.shape[0]):
+        if wir.pop[p, P_FIRES] == 0:
             continue
-        for j in range(wir.pop_first[p], wir.pop_first[p + 1]):
+        for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
             if margin_now(kin, wir, st, j, 0.0, scratch) >= 0.0:
                 st.cell[j, DUE] = 0.0
             else:
@@ -108,22 +121,22 @@ def queue_due(st, q, first, end):
 @jit
 def could_fire(kin, wir, st, now, scratch):
     """Whether any active neuron can still reach its threshold without input, at any later time."""
-    for j in range(st.status.size):
-        c = wir.cls[j]
-        if c < 0 or st.status[j] != ACTIVE or st.cell[j, MARGIN] == -np.inf:
+    for j in range(st.flag.shape[0]):
+        c = wir.who[j, 1]
+        if c < 0 or st.flag[j, 0] != ACTIVE or st.cell[j, MARGIN] == -np.inf:
             continue
-        if st.cell[j, MARGIN] > 0.0 or kin.n_coupled[c] > 0:
+        if st.cell[j, MARGIN] > 0.0 or kin.i[c, N_COUPLED] > 0:
             return True
-        margin_row(kin, c, now - epoch_start(wir, st, wir.pop_of[j]), scratch, S_ROW)
+        margin_row(kin, c, now - epoch_start(wir, st, wir.who[j, 0]), scratch, S_ROW)
         bound = st.cell[j, MARGIN]
-        for k in range(kin.n_modes[c]):
+        for k in range(kin.i[c, N_MODES]):
             bound += max(0.0, scratch[S_ROW, k] * st.cell[j, MODES + k])
-        if bound >= 0.0 and kin.n_modes[c] > 1:
+        if bound >= 0.0 and kin.i[c, N_MODES] > 1:
             return True
     return False
 
 
-@jit
+@jit_inner
 def next_own(st, q):
     """Time of the next own event; drops entries that are out of date."""
     while q.n[N_OWN] > 0 and st.cell[q.own_id[0], DUE] != q.own_time[0]:
@@ -131,7 +144,7 @@ def next_own(st, q):
     return q.own_time[0] if q.n[N_OWN] > 0 else np.inf
 
 
-@jit
+@jit_inner
 def next_event(st, q, source_time):
     """Time of the next event other than maintenance."""
     time = next_own(st, q)
@@ -142,7 +155,7 @@ def next_event(st, q, source_time):
     return time
 
 
-@jit
+@jit_inner
 def own_events(kin, wir, st, q, now, out, wk, max_rounds):
     """Crossings due now fire; then refractory periods that end now end. Returns -1, or the neuron that ran away."""
     n = 0
@@ -151,13 +164,13 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
         pop_own(q)
         if st.cell[j, DUE] != now:
             continue
-        if st.status[j] != ACTIVE:
+        if st.flag[j, 0] != ACTIVE:
             wk.touched[n] = j
             n += 1
             st.cell[j, DUE] = np.inf
         elif not fire(kin, wir, st, q, j, now, out, max_rounds, wk.scratch):
             return j
-        elif st.cell[j, DUE] == now and st.status[j] == ACTIVE:
+        elif st.cell[j, DUE] == now and st.flag[j, 0] == ACTIVE:
             break
     for i in range(n):
         j = wk.touched[i]
@@ -170,7 +183,7 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
     return np.int64(-1)
 
 
-@jit
+@jit_inner
 def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds):
     """Test every neuron that this instant's arrivals touched. Returns -1, or the neuron that ran away."""
     for i in range(n_touched):
@@ -178,14 +191,14 @@ def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
             return wk.touched[i]
     for i in range(n_rows):
         k = wk.rows[i, 0]
-        if wir.pop_jumps[wir.target[k]] == 0:
+        if wir.pop[wir.proj[k, J_TARGET], P_JUMPS] == 0:
             culprit = test_row(kin, wir, st, q, k, wk.rows[i, 1], wk.rows[i, 2], now, out, max_rounds, wk.scratch)
             if culprit >= 0:
                 return culprit
     return np.int64(-1)
 
 
-@jit
+@jit_inner
 def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     """All arrivals of this instant at the populations of the lowest rank due: add, then test. -1 or the runaway."""
     q.n[INSTANT] += 1
@@ -194,7 +207,7 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     while q.n[N_HEAP] > 0 and q.time[0] == now and q.key[0] >> np.uint64(52) == rank and n_rows < wk.rows.shape[0]:
         key, slot = q.key[0], q.slot[0]
         k = np.int64(key & np.uint64(0xFFFFF))
-        source = np.int64((key >> np.uint64(20)) & np.uint64(0xFFFFFFFF)) - wir.pop_first[wir.source[k]]
+        source = np.int64((key >> np.uint64(20)) & np.uint64(0xFFFFFFFF)) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
         group = q.group[slot]
         first, end = span(wir, k, source, group)
         n_touched = deliver(kin, wir, st, k, source, first, end, now, q.amplitude[slot], q.n[INSTANT], wk.touched,
@@ -203,7 +216,7 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
         wk.rows[n_rows, 0], wk.rows[n_rows, 1], wk.rows[n_rows, 2] = k, first, end
         n_rows += 1
         pop(q)
-        if group >= 0 and group + 1 < wir.group_row[wir.group_first[k] + source + 1]:
+        if group >= 0 and group + 1 < wir.row[wir.proj[k, J_GROUP] + source + 1]:
             q.group[slot] = group + 1
             push(q, q.born[slot] + wir.group_delay[group + 1], key, slot)
         else:
@@ -212,7 +225,7 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     return test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
 
 
-@jit
+@jit_inner
 def take_samples(kin, wir, st, q, probe, before, until, scratch):
     """Record the voltages at all probe times that lie before `before` and not after `until`."""
     while q.n[N_SAMPLE] < probe.time.size:
@@ -230,12 +243,12 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
 
     clock[0] is the current time; source_time, source_id: spikes of the inputs, sorted by time, then id.
     """
-    n_pop = wir.pop_epoch.size
-    need_slots = wir.out_proj.size
+    n_pop = wir.popf.shape[0]
+    need_slots = wir.proj.shape[0]
     for p in range(n_pop):
-        need_slots += (wir.pop_first[p + 1] - wir.pop_first[p]) * (wir.out_first[p + 1] - wir.out_first[p]) \
-            * (wir.cls[wir.pop_first[p]] >= 0)
-    n = st.status.size
+        need_slots += (wir.pop[p + 1, P_FIRST] - wir.pop[p, P_FIRST]) * (wir.pop[p + 1, P_OUT] - wir.pop[p, P_OUT]) \
+            * (wir.who[wir.pop[p, P_FIRST], 1] >= 0)
+    n = st.flag.shape[0]
     done = 0
     while True:
         if (out.time.size - q.n[N_OUT] < n + 2 or q.n[N_FREE] < need_slots or q.own_time.size - q.n[N_OWN] < 2 * n + 2
@@ -263,7 +276,7 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
             culprit = out.id[q.n[N_OUT] - 1]
         if culprit < 0:
             while q.n[N_SOURCE] < source_time.size and source_time[q.n[N_SOURCE]] == now:
-                if out.time.size == q.n[N_OUT] or q.n[N_FREE] < wir.out_proj.size:
+                if out.time.size == q.n[N_OUT] or q.n[N_FREE] < wir.proj.shape[0]:
                     return GROW
                 emit(wir, st, q, source_id[q.n[N_SOURCE]], now, 1.0, out)
                 q.n[N_SOURCE] += 1

@@ -25,7 +25,7 @@ from .queue import CULPRIT, INSTANT, N_OUT, N_OWN, N_SOURCE, ROUND
 @jit
 def run_layer(kin, wir, st, q, p, clock, until, time, proj, source, group, amplitude, probe, out, wk, max_rounds):
     """Carry population `p` to `until`. time, proj, source (local), group, amplitude: its arrivals in canonical order."""
-    n = st.status.size
+    n = st.flag.shape[0]
     while True:
         if out.time.size - q.n[N_OUT] < n + 2 or q.own_time.size - q.n[N_OWN] < 2 * n + 2:
             return GROW

@@ -2,41 +2,63 @@
 
 import numpy as np
 
-from ..jit import jit
-from ..layout import ACTIVE, DUE, GENERAL, MARGIN, MODES, PAIR, TWO
+from ..jit import jit_inner
+from ..layout import (
+    ACTIVE,
+    DUE,
+    GENERAL,
+    J_DELAY,
+    J_GROUP,
+    J_OUT,
+    J_TARGET,
+    MARGIN,
+    MODES,
+    N_MODES,
+    P_CLASS,
+    P_FIRES,
+    P_FIRST,
+    P_HORIZON,
+    P_OUT,
+    P_RANK,
+    PAIR,
+    S_PENDING,
+    SLOW,
+    SOLVER,
+    TWO,
+)
 from .fanout import row_length, target_of
 from .neuron import S_HOR, S_HSLOPE, S_NOW, S_SLOPE, epoch_end, epoch_start, margin_now, reaches, search, spike
 from .queue import N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
 from .screen import FIRE, MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
 
-@jit
+@jit_inner
 def emit(wir, st, q, j, now, amplitude, out):
     """Record a spike of neuron `j` and put it on its way, one entry per projection."""
-    p = wir.pop_of[j]
-    st.emitted[p] += 1
+    p = wir.who[j, 0]
+    st.pop[p, 1] += 1
     n = q.n[N_OUT]
     out.time[n], out.id[n], out.amplitude[n] = now, j, amplitude
     q.n[N_OUT] = n + 1
-    source = j - wir.pop_first[p]
-    for at in range(wir.out_first[p], wir.out_first[p + 1]):
-        k = wir.out_proj[at]
+    source = j - wir.pop[p, P_FIRST]
+    for at in range(wir.pop[p, P_OUT], wir.pop[p + 1, P_OUT]):
+        k = wir.proj[at, J_OUT]
         if row_length(wir, k, source) == 0:
             continue
         group = np.int64(-1)
-        delay = wir.delay[k]
-        if wir.group_first[k] >= 0:
-            group = wir.group_row[wir.group_first[k] + source]
+        delay = wir.projf[k, J_DELAY]
+        if wir.proj[k, J_GROUP] >= 0:
+            group = wir.row[wir.proj[k, J_GROUP] + source]
             delay = wir.group_delay[group]
         q.n[N_FREE] -= 1
         slot = q.free[q.n[N_FREE]]
         q.born[slot], q.amplitude[slot], q.group[slot], q.seq[slot] = now, amplitude, group, q.n[N_SEQ]
         q.n[N_SEQ] += 1
-        key = (np.uint64(wir.pop_rank[wir.target[k]]) << np.uint64(52)) | (np.uint64(j) << np.uint64(20)) | np.uint64(k)
-        push(q, now + delay, key, slot)
+        rank = np.uint64(wir.pop[wir.proj[k, J_TARGET], P_RANK])
+        push(q, now + delay, (rank << np.uint64(52)) | (np.uint64(j) << np.uint64(20)) | np.uint64(k), slot)
 
 
-@jit
+@jit_inner
 def expect(st, q, j, due):
     """Note when neuron `j` is due, if that is new."""
     if due != st.cell[j, DUE]:
@@ -45,31 +67,31 @@ def expect(st, q, j, due):
             push_own(q, due, j)
 
 
-@jit
+@jit_inner
 def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Neuron `j` spikes now, and again while it stays at or above threshold. False beyond `max_rounds`."""
     for _ in range(max_rounds):
         emit(wir, st, q, j, now, spike(kin, wir, st, j, now, scratch), out)
-        if st.status[j] != ACTIVE:
+        if st.flag[j, 0] != ACTIVE:
             if st.cell[j, DUE] < np.inf:
                 push_own(q, st.cell[j, DUE], j)
             return True
         if margin_now(kin, wir, st, j, now, scratch) < 0.0:
             expect(st, q, j, search(kin, wir, st, j, now, scratch))
             return True
-        if q.n[N_OUT] + 2 >= out.time.size or q.n[N_FREE] <= 2 * wir.out_proj.size:
+        if q.n[N_OUT] + 2 >= out.time.size or q.n[N_FREE] <= 2 * wir.proj.shape[0]:
             st.cell[j, DUE] = now
             push_own(q, now, j)
             return True
     return False
 
 
-@jit
+@jit_inner
 def renew_horizon(wir, st, p, now):
     """Make the horizon of population `p` lie after `now`, on a grid within the epoch."""
     if st.horizon[p] > now:
         return
-    step = wir.pop_horizon[p]
+    step = wir.popf[p, P_HORIZON]
     end = epoch_end(wir, st, p)
     if step == np.inf:
         st.horizon[p] = end
@@ -81,7 +103,7 @@ def renew_horizon(wir, st, p, now):
     st.horizon[p] = min(h, end)
 
 
-@jit
+@jit_inner
 def judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch):
     """Act on the verdict of a screen on active neuron `j`. False if it runs away."""
     if verdict == FIRE:
@@ -91,20 +113,20 @@ def judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch):
         expect(st, q, j, search(kin, wir, st, j, now, scratch))
         return True
     st.cell[j, DUE] = np.inf
-    if verdict == WATCH and st.watched[j] == 0:
-        st.watched[j] = 1
+    if verdict == WATCH and st.flag[j, 1] == 0:
+        st.flag[j, 1] = 1
         q.watched[q.n[N_WATCH]] = j
         q.n[N_WATCH] += 1
     return True
 
 
-@jit
+@jit_inner
 def look(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Screen an active neuron that is below threshold; search if it may cross before the horizon."""
-    p = wir.pop_of[j]
+    p = wir.who[j, 0]
     renew_horizon(wir, st, p, now)
     start = epoch_start(wir, st, p)
-    c = wir.cls[j]
+    c = wir.who[j, 1]
     drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
     verdict = screen(kin, c, st.cell[j], st.horizon[p] - now, drive, slow, scratch)
     if verdict == FIRE:
@@ -112,29 +134,29 @@ def look(kin, wir, st, q, j, now, out, max_rounds, scratch):
     return judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch)
 
 
-@jit
+@jit_inner
 def test_one(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Test a neuron whose V may have jumped. False if it runs away."""
-    if st.status[j] != ACTIVE or wir.pop_fires[wir.pop_of[j]] == 0:
-        if st.status[j] == ACTIVE:
+    if st.flag[j, 0] != ACTIVE or wir.pop[wir.who[j, 0], P_FIRES] == 0:
+        if st.flag[j, 0] == ACTIVE:
             reaches(kin, wir, st, j, now, scratch)
-        st.pending[j] = 0.0
+        st.par[j, S_PENDING] = 0.0
         return True
     if reaches(kin, wir, st, j, now, scratch):
         return fire(kin, wir, st, q, j, now, out, max_rounds, scratch)
     return look(kin, wir, st, q, j, now, out, max_rounds, scratch)
 
 
-@jit
+@jit_inner
 def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, max_rounds, scratch):
     """`test_row` for one class of two modes: the same screen with everything in registers."""
     row, slope, hor, hslope = scratch[S_NOW], scratch[S_SLOPE], scratch[S_HOR], scratch[S_HSLOPE]
     r0, r1, s0, s1 = row[0], row[1], slope[0], slope[1]
     h0, h1, g0, g1 = hor[0], hor[1], hslope[0], hslope[1]
     cell = st.cell
-    two = kin.solver[c] == TWO
-    i_slow = MODES + kin.slow[c]
-    i_fast = MODES + 1 - kin.slow[c] if two else MODES + 1
+    two = kin.i[c, SOLVER] == TWO
+    i_slow = MODES + kin.i[c, SLOW]
+    i_fast = MODES + 1 - kin.i[c, SLOW] if two else MODES + 1
     frozen = two and drive == np.inf
     for i in range(np.uint64(first), np.uint64(end)):
         j = target_of(wir, k, i)
@@ -161,40 +183,40 @@ def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, m
                 rise = s0 * a + s1 * b
                 if rise > 0.0 and g0 * a + g1 * b <= 0.0 and f + rise * ahead >= -MARGIN_REL * size:
                     verdict = SEARCH
-        if cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.watched[j])):
+        if cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1])):
             continue
         if not judge(kin, wir, st, q, np.int64(j), now, verdict, out, max_rounds, scratch):
             return np.int64(j)
     return np.int64(-1)
 
 
-@jit
+@jit_inner
 def test_row(kin, wir, st, q, k, first, end, now, out, max_rounds, scratch):
     """Test the targets of one delivered row. Returns -1, or the neuron that ran away."""
-    p = wir.target[k]
-    if wir.pop_fires[p] == 0:
+    p = wir.proj[k, J_TARGET]
+    if wir.pop[p, P_FIRES] == 0:
         return np.int64(-1)
-    known = wir.pop_class[p]
+    known = wir.pop[p, P_CLASS]
     renew_horizon(wir, st, p, now)
     start = epoch_start(wir, st, p)
     ahead = st.horizon[p] - now
     drive, slow = 0.0, 0.0
     if known >= 0:
         drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
-        if kin.n_modes[known] == 2 and (kin.solver[known] == TWO or kin.solver[known] == PAIR):
+        if kin.i[known, N_MODES] == 2 and (kin.i[known, SOLVER] == TWO or kin.i[known, SOLVER] == PAIR):
             return _test_two(kin, wir, st, q, k, known, first, end, now, ahead, drive, slow, out, max_rounds, scratch)
     last = st.cell.shape[1] - 1
     for i in range(first, end):
         j = target_of(wir, k, i)
-        if st.status[j] != ACTIVE:
+        if st.flag[j, 0] != ACTIVE:
             continue
-        if wir.cls[j] != known:
-            known = wir.cls[j]
+        if wir.who[j, 1] != known:
+            known = wir.who[j, 1]
             drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
-        if kin.solver[known] == GENERAL:
+        if kin.i[known, SOLVER] == GENERAL:
             st.cell[j, last] = now - start
         verdict = screen(kin, known, st.cell[j], ahead, drive, slow, scratch)
-        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.watched[j])):
+        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1])):
             continue
         if not judge(kin, wir, st, q, np.int64(j), now, verdict, out, max_rounds, scratch):
             return np.int64(j)

@@ -7,7 +7,8 @@ level above, and so on up to f_0. Coupled (confluent) modes are covered: the ope
 
 import numpy as np
 
-from ..jit import jit
+from ..jit import jit_inner
+from ..layout import LEVEL_ROW, N_COUPLED, N_LEVELS, N_MODES
 from .flow import decay, move, read_row
 
 MAX_ZEROS = 24
@@ -16,18 +17,18 @@ _LOCAL, _EXP, _ROW, _EVEN, _ODD = 0, 1, 2, 3, 4
 WORK_ROWS, WORK_COLUMNS = 5, 32
 
 
-@jit
+@jit_inner
 def _value(kin, c, margin, j, s, work):
     """f_j at local time s."""
     decay(kin, c, s, work[_EXP])
-    read_row(kin, c, s, work[_EXP], kin.level[c, j], work[_ROW])
+    read_row(kin, c, s, work[_EXP], kin.f[c, LEVEL_ROW + j], work[_ROW])
     total = margin if j == 0 else 0.0
-    for k in range(kin.n_modes[c]):
+    for k in range(kin.i[c, N_MODES]):
         total += work[_ROW, k] * work[_LOCAL, k]
     return total
 
 
-@jit
+@jit_inner
 def _zero(kin, c, margin, j, low, high, f_low, f_high, work):
     """The zero of f_j in [low, high], where the signs differ: false position (Illinois), kept by bisection."""
     side = 0
@@ -56,29 +57,29 @@ def _zero(kin, c, margin, j, low, high, f_low, f_high, work):
     return high if j == 0 else 0.5 * (low + high)
 
 
-@jit
+@jit_inner
 def _one_sign(kin, c, j, work):
     """True if the terms of level j all have one sign, so that f_j has no zero (uncoupled classes)."""
-    if kin.n_coupled[c] > 0:
+    if kin.i[c, N_COUPLED] > 0:
         return False
     plus, minus = False, False
-    for k in range(kin.n_modes[c]):
-        term = kin.level[c, j, k] * work[_LOCAL, k]
+    for k in range(kin.i[c, N_MODES]):
+        term = kin.f[c, LEVEL_ROW + j, k] * work[_LOCAL, k]
         plus = plus or term > 0.0
         minus = minus or term < 0.0
     return not (plus and minus)
 
 
-@jit
+@jit_inner
 def first_crossing(kin, c, margin, cell, first, since, until, work):
     """First epoch time in [since, until] with f_0 >= 0, or inf; f_0 < 0 just after `since` is given."""
     decay(kin, c, since, work[_EXP])
     move(kin, c, since, work[_EXP], cell[first:], work[_LOCAL])
     span = until - since
-    if not span > 0.0 or kin.n_levels[c] < 2:
+    if not span > 0.0 or kin.i[c, N_LEVELS] < 2:
         return np.inf
     count = 0
-    for j in range(kin.n_levels[c] - 1, 0, -1):
+    for j in range(kin.i[c, N_LEVELS] - 1, 0, -1):
         here = work[_EVEN] if j % 2 == 0 else work[_ODD]
         below = work[_ODD] if j % 2 == 0 else work[_EVEN]
         if _one_sign(kin, c, j, work):

@@ -6,8 +6,23 @@ them. A screen is valid from `now` up to a horizon; neurons that may still cross
 
 import numpy as np
 
-from ..jit import jit
-from ..layout import GENERAL, MARGIN, MODES, NEVER, PAIR, TWO
+from ..jit import jit_inner
+from ..layout import (
+    GAIN_ROW,
+    GENERAL,
+    MARGIN,
+    MARGIN_ROW,
+    MODES,
+    N_COUPLED,
+    N_MODES,
+    NEVER,
+    PAIR,
+    RATE_HI,
+    SLOPE_ROW,
+    SLOW,
+    SOLVER,
+    TWO,
+)
 from .flow import decay, read_row
 from .neuron import S_EXP, S_HOR, S_HSLOPE, S_NOW, S_SLOPE
 
@@ -15,7 +30,7 @@ QUIET, WATCH, SEARCH, FIRE = 0, 1, 2, 3
 MARGIN_REL = 1e-9
 
 
-@jit
+@jit_inner
 def prepare(kin, c, time, horizon, scratch):
     """Rows of class `c` that `screen` reads: margin and slope at `time` and at `horizon` (epoch times).
 
@@ -23,23 +38,23 @@ def prepare(kin, c, time, horizon, scratch):
     """
     e = scratch[S_EXP]
     decay(kin, c, horizon, e)
-    read_row(kin, c, horizon, e, kin.margin[c], scratch[S_HOR])
-    read_row(kin, c, horizon, e, kin.slope[c], scratch[S_HSLOPE])
+    read_row(kin, c, horizon, e, kin.f[c, MARGIN_ROW], scratch[S_HOR])
+    read_row(kin, c, horizon, e, kin.f[c, SLOPE_ROW], scratch[S_HSLOPE])
     decay(kin, c, time, e)
-    read_row(kin, c, time, e, kin.margin[c], scratch[S_NOW])
-    read_row(kin, c, time, e, kin.slope[c], scratch[S_SLOPE])
-    if kin.solver[c] == TWO:
-        s = kin.slow[c]
-        a, b = kin.rate_hi[c, s], kin.rate_hi[c, 1 - s]
+    read_row(kin, c, time, e, kin.f[c, MARGIN_ROW], scratch[S_NOW])
+    read_row(kin, c, time, e, kin.f[c, SLOPE_ROW], scratch[S_SLOPE])
+    if kin.i[c, SOLVER] == TWO:
+        s = kin.i[c, SLOW]
+        a, b = kin.f[c, RATE_HI, s], kin.f[c, RATE_HI, 1 - s]
         if a == 0.0:
             return np.inf, 1.0
         return -scratch[S_NOW, 1 - s] * (b - a) / a * (1.0 + MARGIN_REL), scratch[S_NOW, s] * (1.0 + MARGIN_REL)
-    if kin.solver[c] == PAIR:
-        return e[1] * kin.couple_gain[c, 0] / kin.rate_hi[c, 0] * (1.0 + MARGIN_REL), 1.0
+    if kin.i[c, SOLVER] == PAIR:
+        return e[1] * kin.f[c, GAIN_ROW, 0] / kin.f[c, RATE_HI, 0] * (1.0 + MARGIN_REL), 1.0
     return 0.0, 0.0
 
 
-@jit
+@jit_inner
 def screen(kin, c, cell, ahead, drive, slow, scratch):
     """Verdict on an active neuron: FIRE (at or above threshold now), SEARCH, WATCH or QUIET.
 
@@ -49,8 +64,8 @@ def screen(kin, c, cell, ahead, drive, slow, scratch):
     """
     row, slope = scratch[S_NOW], scratch[S_SLOPE]
     margin = cell[MARGIN]
-    solver = kin.solver[c]
-    m = kin.n_modes[c]
+    solver = kin.i[c, SOLVER]
+    m = kin.i[c, N_MODES]
     f = row[0] * cell[MODES]
     for k in range(1, m):
         f += row[k] * cell[MODES + k]
@@ -60,7 +75,7 @@ def screen(kin, c, cell, ahead, drive, slow, scratch):
     if solver == NEVER:
         return QUIET
     if solver == GENERAL:
-        if kin.n_coupled[c] > 0:
+        if kin.i[c, N_COUPLED] > 0:
             return SEARCH
         later, size, ever = margin, abs(margin), margin
         for k in range(m):
@@ -74,7 +89,7 @@ def screen(kin, c, cell, ahead, drive, slow, scratch):
         return WATCH if ever >= -MARGIN_REL * size else QUIET
     if margin <= 0.0:
         if solver == TWO:
-            s = kin.slow[c]
+            s = kin.i[c, SLOW]
             if drive == np.inf:
                 return SEARCH if margin + row[s] * cell[MODES + s] > 0.0 else QUIET
             if drive * cell[MODES + 1 - s] >= -margin and slow * cell[MODES + s] >= -margin:

@@ -53,7 +53,7 @@ def _invert_unit_upper(matrix):
 
 
 class _Class:
-    """One kinetic class: scalars only. See `layout.Kinetics` for the meaning of the attributes."""
+    """One kinetic class: scalars only. See `layout` for the meaning of the attributes."""
 
     def __init__(self, tau, coupling, neuron, amp0, offset):
         m = len(tau)
@@ -156,32 +156,24 @@ def classes_of(neuron):
 def pack(classes, n_ports):
     """All classes of a network as one `layout.Kinetics`."""
     count = max(len(classes), 1)
-    m = max([c.m for c in classes], default=1)
-    q = max([len(c.couplings) for c in classes], default=0) or 1
-    zeros = np.zeros
-    kin = layout.Kinetics(
-        zeros(count, np.int64), zeros((count, m)), zeros((count, m)), zeros(count, np.int64),
-        zeros((count, q, 3), np.int64), zeros((count, q)), zeros((count, q)), zeros(count, np.int64),
-        zeros(count, np.int64), zeros((count, m)), zeros((count, m)), zeros((count, m)), zeros((count, n_ports, m)),
-        zeros((count, n_ports)), zeros(count), zeros((count, m)), zeros((count, m), np.int64),
-        zeros((count, m, m)), zeros((count, m)), zeros((count, m, m)), zeros(count, np.int64),
-        zeros((count, m + 1, m)))
-    for k, c in enumerate(classes):
+    columns = max([n_ports, *(c.m for c in classes), *(len(c.couplings) for c in classes)])
+    f = np.zeros((count, layout.JUMP_ROW + n_ports, columns))
+    i = np.zeros((count, layout.COUPLED + 3 * max([1, *(len(c.couplings) for c in classes)])), np.int64)
+    for table, integers, c in zip(f, i, classes):
         n = c.m
-        kin.n_modes[k] = n
         for j, tau in enumerate(c.tau):
-            kin.rate_hi[k, j], kin.rate_lo[k, j] = _rates(tau)
-        kin.n_coupled[k] = len(c.couplings)
-        for j, (slave, driver, order, gain, delta) in enumerate(c.couplings):
-            kin.coupled[k, j] = slave, driver, order
-            kin.couple_gain[k, j], kin.couple_delta[k, j] = gain, delta
-        kin.solver[k], kin.slow[k] = c.solver, c.slow
-        kin.margin[k, :n], kin.slope[k, :n], kin.volt[k, :n] = c.margin, c.slope, c.volt
-        ports = len(c.dv)
-        kin.jump[k, :ports, :n], kin.dv[k, :ports] = c.jump, c.dv
-        kin.amp0[k], kin.ampv[k, :n] = c.amp0, c.ampv
-        kin.spike_row[k, :n], kin.spike_offset[k, :n] = c.spike_row, c.spike_offset
-        kin.spike_matrix[k, :n, :n], kin.physical[k, :n, :n] = c.spike_matrix, c.basis
-        kin.n_levels[k] = len(c.levels)
-        kin.level[k, :len(c.levels), :n] = c.levels
-    return kin
+            table[[layout.RATE_HI, layout.RATE_LO], j] = _rates(tau)
+        for row, vector in ((layout.MARGIN_ROW, c.margin), (layout.SLOPE_ROW, c.slope), (layout.VOLT_ROW, c.volt),
+                            (layout.AMP_ROW, c.ampv), (layout.OFFSET_ROW, c.spike_offset), (layout.DV_ROW, c.dv)):
+            table[row, :len(vector)] = vector
+        table[layout.AMP0_ROW, 0] = c.amp0
+        table[layout.MATRIX_ROW:layout.MATRIX_ROW + n, :n] = c.spike_matrix
+        table[layout.LEVEL_ROW:layout.LEVEL_ROW + len(c.levels), :n] = c.levels
+        table[layout.JUMP_ROW:layout.JUMP_ROW + len(c.jump), :n] = c.jump
+        integers[[layout.N_MODES, layout.N_COUPLED, layout.SOLVER, layout.SLOW, layout.N_LEVELS]] = (
+            n, len(c.couplings), c.solver, c.slow, len(c.levels))
+        integers[layout.SPIKE_ROW:layout.SPIKE_ROW + n] = c.spike_row
+        for q, (slave, driver, order, gain, delta) in enumerate(c.couplings):
+            integers[layout.COUPLED + 3 * q:layout.COUPLED + 3 * q + 3] = slave, driver, order
+            table[[layout.GAIN_ROW, layout.DELTA_ROW], q] = gain, delta
+    return layout.Kinetics(f, i)

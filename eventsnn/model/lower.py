@@ -23,6 +23,7 @@ class Lowered:
     wiring: layout.Wiring
     cell_columns: int
     positions: tuple  # per projection: synapse index of each stored synapse, or None
+    bases: tuple  # per class [m, m]: physical variables = basis @ modes
 
     @property
     def n(self):
@@ -30,6 +31,16 @@ class Lowered:
 
     def pop(self, name):
         return self.names.index(name)
+
+    def edges(self):
+        """(source, target) population numbers of all projections."""
+        return [tuple(row) for row in self.wiring.proj[:, [layout.J_SOURCE, layout.J_TARGET]].tolist()]
+
+    def basis_of(self, part):
+        """Basis of each neuron of `part` (a slice within one population) [n, m, m]."""
+        classes = self.wiring.who[part, 1]
+        low = classes.min()
+        return np.stack(self.bases[low:classes.max() + 1])[classes - low]
 
     def locate(self, neuron):
         """(population name, local id) of a global id."""
@@ -41,9 +52,9 @@ class _Store:
     """Collects the synapses of all projections into shared arrays."""
 
     def __init__(self):
-        self.post, self.w32, self.w64, self.row, self.group_row = [], [], [], [], []
+        self.post, self.w32, self.w64, self.row = [], [], [], []
         self.group_delay, self.group_start = [], []
-        self.n_post = self.n_w32 = self.n_w64 = self.n_row = self.n_group_row = self.n_group = 0
+        self.n_post = self.n_w32 = self.n_w64 = self.n_row = self.n_group = 0
 
     def weights(self, weight):
         """Offset of the stored weights in their array."""
@@ -71,9 +82,8 @@ class _Store:
             new = np.ones(len(post), bool)
             new[1:] = (rows[1:] != rows[:-1]) | (delay[1:] != delay[:-1])
             starts = np.flatnonzero(new)
-            group_first = self.n_group_row
-            self.group_row.append(np.searchsorted(starts, edges.indptr) + self.n_group)
-            self.n_group_row += len(edges.indptr)
+            group_first, self.n_row = self.n_row, self.n_row + len(edges.indptr)
+            self.row.append(np.searchsorted(starts, edges.indptr) + self.n_group)
             self.group_delay.append(delay[starts])
             self.group_start.append(starts + self.n_post)
             self.n_group += len(starts)
@@ -97,7 +107,7 @@ class _Store:
                 dtype, copy=False)
 
         group_start = join([*self.group_start, np.array([self.n_post], np.int64)], np.int64)
-        return {"row": join(self.row, np.int64), "group_row": join(self.group_row, np.int64),
+        return {"row": join(self.row, np.int64),
                 "group_delay": join(self.group_delay, np.float64), "group_start": group_start,
                 "post": join(self.post, np.uint32), "w32": join(self.w32, np.float32),
                 "w64": join(self.w64, np.float64)}
@@ -117,7 +127,7 @@ def lower(network):
     if first[-1] >= 2**32:
         raise NetworkError(f"the network has {first[-1]} neurons; at most {2**32 - 1} are supported")
     n_pop = len(names)
-    classes, cls = [], np.full(first[-1], -1, np.int32)
+    classes, cls = [], np.full(first[-1], -1, np.int64)
     pop = {key: np.zeros(n_pop, np.int64) for key in ("fires", "jumps", "reset")}
     pop_class, epoch, horizon = np.full(n_pop, -1, np.int64), np.full(n_pop, np.inf), np.full(n_pop, np.inf)
     n_ports = 1
@@ -133,7 +143,6 @@ def lower(network):
         pop["jumps"][p] = bool(np.any(population.jump[:, 0]))
         pop["reset"][p] = population.v_reset is not None
         n_ports = max(n_ports, population.n_ports)
-    kin = kinetics.pack(classes, n_ports)
     store, rows, positions, zero_delay = _Store(), [], [], []
     for projection in network.projections.values():
         a, b = names.index(projection.source), names.index(projection.target)
@@ -146,18 +155,22 @@ def lower(network):
         positions.append(position)
         if _min_delay(edges) == 0.0:
             zero_delay.append((a, b))
-    columns = list(zip(*rows)) if rows else [()] * 9
-    ints = lambda k: np.array(columns[k], np.int64)  # noqa: E731
-    order = np.argsort(ints(0), kind="stable")
-    wiring = layout.Wiring(
-        pop_first=first, pop_fires=pop["fires"], pop_jumps=pop["jumps"], pop_class=pop_class, pop_epoch=epoch,
-        pop_horizon=horizon, pop_reset=pop["reset"], pop_rank=np.array(ranks(n_pop, zero_delay), np.int64),
-        pop_of=np.repeat(np.arange(n_pop, dtype=np.int32), np.diff(first)), cls=cls,
-        out_first=np.searchsorted(ints(0)[order], np.arange(n_pop + 1)).astype(np.int64),
-        out_proj=order.astype(np.int64), source=ints(0), target=ints(1), port=ints(2), kind=ints(3), row_first=ints(4),
-        weight_first=ints(5), scalar=np.array(columns[6], np.float64), delay=np.array(columns[7], np.float64),
-        group_first=ints(8), **store.arrays())
-    general = bool(np.any(kin.solver == layout.GENERAL))
+    table, reals = np.zeros((len(rows), layout.J_COLUMNS), np.int64), np.zeros((len(rows), 2))
+    for k, (a, b, port, kind, row_first, at, scalar, delay, group_first) in enumerate(rows):
+        table[k] = 0, a, b, port, kind, row_first, at, group_first
+        reals[k] = scalar, delay
+    table[:, layout.J_OUT] = np.argsort(table[:, layout.J_SOURCE], kind="stable")
+    pop_table = np.zeros((n_pop + 1, layout.P_COLUMNS), np.int64)
+    pop_table[:, layout.P_FIRST] = first
+    pop_table[:, layout.P_OUT] = np.searchsorted(np.sort(table[:, layout.J_SOURCE]), np.arange(n_pop + 1))
+    for column, values in ((layout.P_FIRES, pop["fires"]), (layout.P_JUMPS, pop["jumps"]), (layout.P_CLASS, pop_class),
+                           (layout.P_RESET, pop["reset"]), (layout.P_RANK, ranks(n_pop, zero_delay))):
+        pop_table[:n_pop, column] = values
+    whose = np.repeat(np.arange(n_pop), np.diff(first))
+    wiring = layout.Wiring(pop=pop_table, popf=np.column_stack([epoch, horizon]), who=np.column_stack([whose, cls]),
+                           proj=table, projf=reals, **store.arrays())
+    general = any(c.solver == layout.GENERAL for c in classes)
+    widest = max([1, *(c.m for c in classes)])
     light = tuple(replace(p, connection=None) for p in network.projections.values())
-    return Lowered(names, populations, light, first, kin, wiring,
-                   layout.MODES + kin.margin.shape[1] + general, tuple(positions))
+    return Lowered(names, populations, light, first, kinetics.pack(classes, n_ports), wiring,
+                   layout.MODES + widest + general, tuple(positions), tuple(c.basis for c in classes))

@@ -20,9 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import ParameterError
+from ..layout import MAX_MODES
 from .checks import count, real
-
-MAX_MODES = 8
 
 
 @dataclass(frozen=True, eq=False)

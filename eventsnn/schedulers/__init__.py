@@ -8,7 +8,7 @@ NAMES = ("reference", "heap", "layered", "window")
 
 def cycle_of(lowered):
     """Names of the populations on one cycle of the network, or None."""
-    edges = list(zip(lowered.wiring.source.tolist(), lowered.wiring.target.tolist()))
+    edges = lowered.edges()
     cycle = find_cycle(len(lowered.names), edges)
     return [lowered.names[p] for p in cycle] if cycle else None
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from .. import layout
 from ..errors import RunawayError
-from ..kernels.heap import start_all
 from ..kernels.flow import decay, move
+from ..kernels.heap import start_all
 from ..kernels.neuron import (
     S_EXP,
     S_X,
@@ -25,30 +25,28 @@ def new_state(lowered):
     """A `layout.State` at t = 0, before any event."""
     n, n_pop = lowered.n, len(lowered.names)
     state = layout.State(
-        cell=np.zeros((n, lowered.cell_columns)), status=np.zeros(n, np.uint8), watched=np.zeros(n, np.uint8),
-        v_inf=np.zeros(n), theta=np.full(n, np.inf), v_reset=np.zeros(n), t_ref=np.zeros(n),
-        epoch=np.zeros(n_pop, np.int64), horizon=np.zeros(n_pop), pending=np.zeros(n),
-        stamp=np.full(n, -1, np.int64), emitted=np.zeros(n_pop, np.int64),
+        cell=np.zeros((n, lowered.cell_columns)), par=np.zeros((n, 5)), flag=np.zeros((n, 2), np.uint8),
+        stamp=np.full(n, -1, np.int64), pop=np.zeros((n_pop, 2), np.int64), horizon=np.zeros(n_pop),
         arrived=np.zeros(len(lowered.projections), np.int64))
-    physical = lowered.kinetics.physical
+    state.par[:, layout.S_THETA] = np.inf
     for p, population in enumerate(lowered.populations):
         if not isinstance(population, LinearNeuron):
             continue
         part = slice(lowered.first[p], lowered.first[p + 1])
-        state.v_inf[part] = population.v_inf
-        state.theta[part] = population.v_threshold
-        state.v_reset[part] = population.v_reset if population.v_reset is not None else np.nan
-        state.t_ref[part] = population.t_ref
+        reset = population.v_reset if population.v_reset is not None else np.nan
+        for column, value in ((layout.S_V_INF, population.v_inf), (layout.S_THETA, population.v_threshold),
+                              (layout.S_V_RESET, reset), (layout.S_T_REF, population.t_ref)):
+            state.par[part, column] = value
         m = len(population.tau)
         modes = state.cell[part, layout.MODES:layout.MODES + m]
-        modes[:, 0] = np.broadcast_to(population.v_init, population.n) - state.v_inf[part]
+        modes[:, 0] = np.broadcast_to(population.v_init, population.n) - state.par[part, layout.S_V_INF]
         for k, value in population.state_init.items():
             modes[:, k] = value
-        classes = lowered.wiring.cls[part]
+        basis = lowered.basis_of(part)
         for k in range(m - 1, -1, -1):
             for j in range(k + 1, m):
-                modes[:, k] -= physical[classes, k, j] * modes[:, j]
-    state.cell[:, layout.MARGIN] = state.v_inf - state.theta
+                modes[:, k] -= basis[:, k, j] * modes[:, j]
+    state.cell[:, layout.MARGIN] = state.par[:, layout.S_V_INF] - state.par[:, layout.S_THETA]
     state.cell[:, layout.DUE] = np.inf
     start_all(lowered.kinetics, lowered.wiring, state, np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS)))
     return state
@@ -79,13 +77,13 @@ class Scheduler:
     def modes(self, ids):
         """Modes of neurons `ids` (global) at the current time [len(ids), M]."""
         kinetics, wiring, state = self.lowered.kinetics, self.lowered.wiring, self.state
-        result = np.zeros((len(ids), kinetics.margin.shape[1]))
+        result = np.zeros((len(ids), self.lowered.cell_columns - layout.MODES))
         for row, j in zip(result, ids):
-            c = wiring.cls[j]
-            time = self.time - epoch_start(wiring, state, wiring.pop_of[j])
+            p, c = wiring.who[j]
+            time = self.time - epoch_start(wiring, state, p)
             decay(kinetics, c, time, self.scratch[S_EXP])
             move(kinetics, c, time, self.scratch[S_EXP], state.cell[j, layout.MODES:], self.scratch[S_X])
-            m = kinetics.n_modes[c]
+            m = kinetics.i[c, layout.N_MODES]
             row[:m] = self.scratch[S_X, :m]
         return result
 
@@ -94,19 +92,19 @@ class Scheduler:
         lowered, state, now = self.lowered, self.state, self.time
         args = lowered.kinetics, lowered.wiring, state
         part = slice(lowered.first[p], lowered.first[p + 1])
-        for name, column in (("v_threshold", state.theta), ("v_reset", state.v_reset), ("t_ref", state.t_ref)):
+        for name, column in (("v_threshold", layout.S_THETA), ("v_reset", layout.S_V_RESET), ("t_ref", layout.S_T_REF)):
             if name in new:
-                column[part] = new[name]
+                state.par[part, column] = new[name]
         self.settings[p].update({k: v for k, v in new.items() if k in self.settings[p]})
         v_inf = sum(np.broadcast_to(v, part.stop - part.start) for v in self.settings[p].values())
         for i, j in enumerate(range(part.start, part.stop)):
-            if self.settings[p] and v_inf[i] != state.v_inf[j]:
+            if self.settings[p] and v_inf[i] != state.par[j, layout.S_V_INF]:
                 v = voltage(*args, j, now, self.scratch)
-                state.v_inf[j] = v_inf[i]
-                if "bias" not in new and state.status[j] == layout.ACTIVE:
+                state.par[j, layout.S_V_INF] = v_inf[i]
+                if "bias" not in new and state.flag[j, 0] == layout.ACTIVE:
                     set_membrane(*args, j, v, now, self.scratch)
-            if state.status[j] == layout.ACTIVE:
-                state.cell[j, layout.MARGIN] = state.v_inf[j] - state.theta[j]
+            if state.flag[j, 0] == layout.ACTIVE:
+                state.cell[j, layout.MARGIN] = state.par[j, layout.S_V_INF] - state.par[j, layout.S_THETA]
                 above = margin_now(*args, j, now, self.scratch) >= 0.0
                 state.cell[j, layout.DUE] = now if above else search(*args, j, now, self.scratch)
         self.requeue()

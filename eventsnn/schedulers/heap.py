@@ -80,9 +80,9 @@ class Heap(Scheduler):
     def __init__(self, lowered, **options):
         super().__init__(lowered, **options)
         n, wiring = lowered.n, lowered.wiring
-        fan = np.diff(wiring.out_first)
-        stateful = np.array([wiring.cls[f] >= 0 for f in wiring.pop_first[:-1]])
-        self._spare = int((np.diff(wiring.pop_first) * fan * stateful).sum() + fan.sum())
+        fan = np.diff(wiring.pop[:, layout.P_OUT])
+        stateful = wiring.who[wiring.pop[:-1, layout.P_FIRST], 1] >= 0
+        self._spare = int((np.diff(wiring.pop[:, layout.P_FIRST]) * fan * stateful).sum() + fan.sum())
         capacity = 2 * self._spare + 1024
         self.queue = new_queue(n, capacity, 4 * n + 64)
         self.out = new_out(4 * n + 1024)

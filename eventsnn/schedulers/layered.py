@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels import heap as kernel
 from ..kernels.layered import run_layer
 from ..kernels.queue import INSTANT, N_FREE, N_OUT, N_SAMPLE, N_SOURCE, SEARCHES, Work, push
+from ..layout import J_DELAY, J_GROUP, J_OUT, J_ROW, J_SOURCE, J_TARGET, P_FIRST, P_OUT, P_RANK
 from ..model.graph import strong_components
 from .base import Scheduler
 from .heap import Heap, new_out, new_probe, new_queue, with_room
@@ -24,9 +25,12 @@ class Layered(Scheduler):
 
     def __init__(self, lowered, **options):
         super().__init__(lowered, **options)
-        n, wiring = lowered.n, lowered.wiring
-        edges = list(zip(wiring.source.tolist(), wiring.target.tolist()))
+        n = lowered.n
+        edges = lowered.edges()
         self.order = [int(p) for p in np.argsort(strong_components(len(lowered.names), edges), kind="stable")]
+        silent = lowered.wiring.pop.copy()
+        silent[:, P_OUT] = 0
+        self._alone = lowered.wiring._replace(pop=silent)  # spikes are sent on in `_send`, not by the loop
         self.queue = new_queue(n, 1, 4 * n + 64)
         self.out = new_out(2 * n + 1024)
         self.work = Work(np.empty((1024, 3), np.int64), np.empty(n, np.int64), np.empty(n, np.int64), self.scratch)
@@ -37,26 +41,26 @@ class Layered(Scheduler):
     def _send(self, p, times, ids, amplitudes):
         """Turn the new spikes of population `p` into arrivals at its targets."""
         wiring = self.lowered.wiring
-        local = ids - wiring.pop_first[p]
+        local = ids - wiring.pop[p, P_FIRST]
         seq = np.arange(self.seq, self.seq + times.size)
         self.seq += times.size
-        for k in wiring.out_proj[wiring.out_first[p]:wiring.out_first[p + 1]]:
-            if wiring.group_first[k] >= 0:
-                rows = wiring.group_row[wiring.group_first[k] + local]
-                count = wiring.group_row[wiring.group_first[k] + local + 1] - rows
+        for k in wiring.proj[wiring.pop[p, P_OUT]:wiring.pop[p + 1, P_OUT], J_OUT]:
+            if wiring.proj[k, J_GROUP] >= 0:
+                rows = wiring.row[wiring.proj[k, J_GROUP] + local]
+                count = wiring.row[wiring.proj[k, J_GROUP] + local + 1] - rows
                 pick = np.repeat(np.arange(times.size), count)
                 group = np.arange(pick.size) - np.repeat(np.cumsum(count) - count, count) + rows[pick]
                 delay = wiring.group_delay[group]
             else:
-                if wiring.row_first[k] >= 0:
-                    at = wiring.row_first[k] + local
+                if wiring.proj[k, J_ROW] >= 0:
+                    at = wiring.proj[k, J_ROW] + local
                     pick = np.flatnonzero(wiring.row[at + 1] > wiring.row[at])
                 else:
                     pick = np.arange(times.size)
-                group, delay = np.full(pick.size, -1, np.int64), wiring.delay[k]
+                group, delay = np.full(pick.size, -1, np.int64), wiring.projf[k, J_DELAY]
             new = {"time": times[pick] + delay, "source": ids[pick], "proj": np.full(pick.size, k, np.int64),
                    "group": group, "seq": seq[pick], "amplitude": amplitudes[pick]}
-            target = int(wiring.target[k])
+            target = int(wiring.proj[k, J_TARGET])
             self.coming[target] = {f: np.concatenate([self.coming[target][f], new[f]]) for f in _FIELDS}
 
     def _arrivals(self, p, until):
@@ -71,15 +75,15 @@ class Layered(Scheduler):
     def _run(self, p, until, compiled):
         wiring, q = self.lowered.wiring, self.queue
         now = self._arrivals(p, until)
-        local = now["source"] - wiring.pop_first[wiring.source[now["proj"]]] if now["time"].size else now["source"]
+        local = now["source"] - wiring.pop[wiring.proj[now["proj"], J_SOURCE], P_FIRST] if now["time"].size else now["source"]
         watched = self.watched[p]
         q.watched[:watched.size] = watched
         q.n[kernel.N_WATCH] = watched.size
         q.n[N_OUT] = q.n[N_SAMPLE] = q.n[N_SOURCE] = 0
-        kernel.queue_due(self.state, q, wiring.pop_first[p], wiring.pop_first[p + 1])
+        kernel.queue_due(self.state, q, wiring.pop[p, P_FIRST], wiring.pop[p + 1, P_FIRST])
         clock = np.array([self.time])
         while True:
-            code = run_layer(self.lowered.kinetics, wiring, self.state, q, p, clock, until, now["time"], now["proj"],
+            code = run_layer(self.lowered.kinetics, self._alone, self.state, q, p, clock, until, now["time"], now["proj"],
                              local, now["group"], now["amplitude"], compiled, self.out, self.work, self.max_rounds)
             if code != kernel.GROW:
                 break
@@ -105,15 +109,15 @@ class Layered(Scheduler):
         """Process every event with time <= until; see `Heap.advance`."""
         wiring = self.lowered.wiring
         source_times, source_ids = self.sources.take(until)
-        whose = wiring.pop_of[source_ids]
+        whose = wiring.who[source_ids, 0]
         times, ids, columns = [], [], []
         for p in self.order:
-            if wiring.cls[wiring.pop_first[p]] < 0:
+            if wiring.who[wiring.pop[p, P_FIRST], 1] < 0:
                 mine = whose == p
                 spikes = source_times[mine], source_ids[mine], np.ones(int(mine.sum()))
-                self.state.emitted[p] += spikes[0].size
+                self.state.pop[p, 1] += spikes[0].size
             else:
-                wanted = np.flatnonzero(wiring.pop_of[probe[1]] == p) if probe is not None else np.zeros(0, np.int64)
+                wanted = np.flatnonzero(wiring.who[probe[1], 0] == p) if probe is not None else np.zeros(0, np.int64)
                 compiled = new_probe((probe[0], probe[1][wanted]) if wanted.size else None)
                 spikes = self._run(p, until, compiled)
                 columns.append((wanted, compiled.value))
@@ -135,14 +139,14 @@ class Layered(Scheduler):
         heap.sources, heap.time = self.sources.copy(), self.time
         q, wiring = heap.queue, self.lowered.wiring
         for pending in self.coming:
-            for time, source, proj, group, seq, amplitude in zip(*(pending[f].tolist() for f in _FIELDS)):
+            for time, source, proj, _, seq, amplitude in zip(*(pending[f].tolist() for f in _FIELDS)):
                 while q.n[N_FREE] < heap._spare + 64:
                     heap._grow()
                     q = heap.queue
                 q.n[N_FREE] -= 1
                 slot = int(q.free[q.n[N_FREE]])
                 q.born[slot], q.amplitude[slot], q.group[slot], q.seq[slot] = time, amplitude, -1, seq
-                key = (int(wiring.pop_rank[wiring.target[proj]]) << 52) | (source << 20) | proj
+                key = (int(wiring.pop[wiring.proj[proj, J_TARGET], P_RANK]) << 52) | (source << 20) | proj
                 push(q, time, np.uint64(key), slot)
         watched = np.concatenate(self.watched)
         q.watched[:watched.size], q.n[kernel.N_WATCH] = watched, watched.size

@@ -11,7 +11,24 @@ from sortedcontainers import SortedKeyList, SortedList
 from ..kernels import neuron
 from ..kernels.fanout import row_length, span, target_of, weight_of
 from ..kernels.heap import could_fire
-from ..layout import ACTIVE, DUE, MODES, REFRACTORY
+from ..layout import (
+    ACTIVE,
+    DUE,
+    DV_ROW,
+    J_DELAY,
+    J_GROUP,
+    J_OUT,
+    J_PORT,
+    J_SOURCE,
+    J_TARGET,
+    MODES,
+    N_MODES,
+    P_FIRST,
+    P_OUT,
+    P_RANK,
+    REFRACTORY,
+    S_PENDING,
+)
 from .base import Scheduler
 
 
@@ -44,19 +61,19 @@ class Reference(Scheduler):
     def _emit(self, j, now, amplitude, spikes):
         """Record a spike and send it along every delay group of every projection."""
         wiring = self.lowered.wiring
-        p = wiring.pop_of[j]
-        self.state.emitted[p] += 1
+        p = wiring.who[j, 0]
+        self.state.pop[p, 1] += 1
         spikes.append((now, j))
-        source = j - wiring.pop_first[p]
-        for k in wiring.out_proj[wiring.out_first[p]:wiring.out_first[p + 1]]:
+        source = j - wiring.pop[p, P_FIRST]
+        for k in wiring.proj[wiring.pop[p, P_OUT]:wiring.pop[p + 1, P_OUT], J_OUT]:
             if row_length(wiring, k, source) == 0:
                 continue
-            rank = int(wiring.pop_rank[wiring.target[k]])
-            if wiring.group_first[k] < 0:
-                groups = [(-1, wiring.delay[k])]
+            rank = int(wiring.pop[wiring.proj[k, J_TARGET], P_RANK])
+            if wiring.proj[k, J_GROUP] < 0:
+                groups = [(-1, wiring.projf[k, J_DELAY])]
             else:
-                at = wiring.group_first[k] + source
-                groups = [(g, wiring.group_delay[g]) for g in range(wiring.group_row[at], wiring.group_row[at + 1])]
+                at = wiring.proj[k, J_GROUP] + source
+                groups = [(g, wiring.group_delay[g]) for g in range(wiring.row[at], wiring.row[at + 1])]
             for group, delay in groups:
                 self.arrivals.add((now + delay, rank, int(j), int(k), int(group), self.seq, amplitude))
             self.seq += 1
@@ -66,7 +83,7 @@ class Reference(Scheduler):
         for _ in range(self.max_rounds):
             self.own.discard((self.state.cell[j, DUE], j))
             self._emit(j, now, neuron.spike(*self._args, j, now, self.scratch), spikes)
-            if self.state.status[j] == REFRACTORY:
+            if self.state.flag[j, 0] == REFRACTORY:
                 if self.state.cell[j, DUE] < np.inf:
                     self.own.add((self.state.cell[j, DUE], j))
                 return
@@ -79,19 +96,19 @@ class Reference(Scheduler):
         """Add the synapses of one row; returns the neurons reached."""
         kinetics, wiring, state = self._args
         _, _, j, k, group, _, amplitude = arrival
-        p, port, source = wiring.target[k], wiring.port[k], j - wiring.pop_first[wiring.source[k]]
+        p, port, source = wiring.proj[k, J_TARGET], wiring.proj[k, J_PORT], j - wiring.pop[wiring.proj[k, J_SOURCE], P_FIRST]
         time = now - neuron.epoch_start(wiring, state, p)
         first, end = span(wiring, k, source, group)
         self.state.arrived[k] += end - first
         reached = []
         for i in range(first, end):
             target = int(target_of(wiring, k, i))
-            c = wiring.cls[target]
+            c = wiring.who[target, 1]
             neuron.arrival_row(kinetics, c, port, time, self.scratch)
             w = float(weight_of(wiring, k, source, i)) * amplitude
-            state.pending[target] += w * kinetics.dv[c, port]
-            for m in range(kinetics.n_modes[c]):
-                state.cell[target, MODES + m] += w * self.scratch[neuron.S_PULL, m]
+            self.state.par[target, S_PENDING] += w * kinetics.f[c, DV_ROW, port]
+            for m in range(kinetics.i[c, N_MODES]):
+                self.state.cell[target, MODES + m] += w * self.scratch[neuron.S_PULL, m]
             reached.append(target)
         return reached
 
@@ -99,7 +116,7 @@ class Reference(Scheduler):
         ending = []
         while self.own and self.own[0][0] == now:
             _, j = self.own.pop(0)
-            if self.state.status[j] == ACTIVE:
+            if self.state.flag[j, 0] == ACTIVE:
                 self._fire(j, now, spikes)
             else:
                 self.state.cell[j, DUE] = np.inf
@@ -118,23 +135,23 @@ class Reference(Scheduler):
         for arrival in batch:
             reached.update(self._deliver(arrival, now))
         for j in sorted(reached):
-            if self.state.status[j] != ACTIVE:
-                self.state.pending[j] = 0.0
+            if self.state.flag[j, 0] != ACTIVE:
+                self.state.par[j, S_PENDING] = 0.0
             elif neuron.reaches(*self._args, j, now, self.scratch):
                 self._fire(j, now, spikes)
             else:
                 self._set_due(j, neuron.search(*self._args, j, now, self.scratch))
-            self.state.pending[j] = 0.0
+            self.state.par[j, S_PENDING] = 0.0
 
     def _change_epochs(self, now):
         wiring = self.lowered.wiring
         for p in range(len(self.lowered.names)):
             if neuron.epoch_end(wiring, self.state, p) > now:
                 continue
-            members = [j for j in range(wiring.pop_first[p], wiring.pop_first[p + 1]) if wiring.cls[j] >= 0]
+            members = [j for j in range(wiring.pop[p, P_FIRST], wiring.pop[p + 1, P_FIRST]) if wiring.who[j, 1] >= 0]
             for j in members:
                 neuron.rescale(*self._args, j, self.scratch)
-            self.state.epoch[p] += 1
+            self.state.pop[p, 0] += 1
             for j in members:
                 due = neuron.restart(*self._args, j, self.scratch)
                 if due < np.inf and (due, j) not in self.own:
