@@ -54,6 +54,11 @@ def jit(function=None, **flags):
         _config.CACHE_DIR = previous
 
 
-def jit_inner(function):
-    """As `jit`, for functions that only compiled code calls: without a wrapper for Python they compile much faster."""
-    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def kernel(function):
+    """As `jit`, for functions that allocate nothing: without reference counts, which cost more than the arithmetic."""
+    return jit(function, _nrt=False)
+
+
+def inner(function):
+    """As `kernel`, for functions that only compiled code calls: without a wrapper for Python they compile much faster."""
+    return jit(function, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from ..jit import jit, jit_inner
+from ..jit import inner, kernel
 from ..layout import DELTA_ROW, GAIN_ROW, MARGIN_ROW, NEVER, ONE, PAIR, RATE_HI, RATE_LO, SLOW, SOLVER, TWO
 from .elementary import exp_rate, expm1_over, log, log1p_over
 from .rolle import first_crossing
@@ -23,7 +23,7 @@ MAX_STEPS = 80
 TINY_STEP = 2.3e-16
 
 
-@jit
+@kernel
 def cross_one(c, p, a):
     """Upward zero of c + p exp(-a T): rises only towards a positive c."""
     if c > 0.0 and p < 0.0 and a > 0.0:
@@ -31,7 +31,7 @@ def cross_one(c, p, a):
     return np.inf
 
 
-@jit_inner
+@inner
 def _climb(c, p, q, ah, al, bh, bl, start, limit):
     """Newton on the concave rising part: one step may go left, then monotone to the right."""
     t = start
@@ -54,7 +54,7 @@ def _climb(c, p, q, ah, al, bh, bl, start, limit):
     return t
 
 
-@jit_inner
+@inner
 def _bracket(c, p, q, ah, al, bh, bl, low, high):
     """Zero between low (f < 0) and high (f >= 0), Newton kept inside the bracket."""
     t = high
@@ -83,7 +83,7 @@ def _bracket(c, p, q, ah, al, bh, bl, low, high):
     return t
 
 
-@jit
+@kernel
 def cross_two(c, p, q, ah, al, bh, bl, now):
     """Upward zero of c + p exp(-aT) + q exp(-bT), a < b, at or after `now`; f(now) < 0 is given."""
     if ah == 0.0:
@@ -121,7 +121,7 @@ def cross_two(c, p, q, ah, al, bh, bl, now):
     return _bracket(c, p, q, ah, al, bh, bl, valley, slow_only)
 
 
-@jit_inner
+@inner
 def _pair(c, x0, x1, ah, al, gain, delta, t):
     """f and f' of a coupled pair at t: V = exp(-at) (x0 + x1 phi), phi = gain t (e^z - 1)/z, z = delta t."""
     e = exp_rate(-t, ah, al)
@@ -132,7 +132,7 @@ def _pair(c, x0, x1, ah, al, gain, delta, t):
     return c + v, gain * drive - ah * v, drive
 
 
-@jit
+@kernel
 def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
     """Upward zero for nearly equal or equal rates: a V' drive of rate b = a - delta, at or after `now`."""
     if x1 == 0.0:
@@ -207,7 +207,7 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
     return t
 
 
-@jit_inner
+@inner
 def next_crossing(kin, c, margin, cell, first, now, since, until, work):
     """First epoch time in [now, until] with V >= threshold, or inf, for a neuron with f(now) < 0.
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..jit import jit
+from ..jit import kernel
 
 LOG2E = 1.4426950408889634
 LN2_HI = 0.6931471803691238  # ln 2 with its low 32 bits clear: k * LN2_HI is exact
@@ -19,7 +19,7 @@ POW2_BIAS = 1075
 POW2 = np.ldexp(1.0, np.arange(-POW2_BIAS, 1024))
 
 
-@jit
+@kernel
 def _expm1_reduced(r):
     """exp(r) - 1 for |r| <= 0.36 by its Taylor series (remainder below 2e-19 relative)."""
     p = 1.0 / 87178291200.0
@@ -38,7 +38,7 @@ def _expm1_reduced(r):
     return r + r * r * p
 
 
-@jit
+@kernel
 def exp_sum(x, low):
     """exp(x + low) for a small correction `low` (|low| <= 1 ulp of x)."""
     if x > 709.0:
@@ -50,13 +50,13 @@ def exp_sum(x, low):
     return POW2[int(k) + POW2_BIAS] * (1.0 + _expm1_reduced(r))
 
 
-@jit
+@kernel
 def exp(x):
     """exp(x)."""
     return exp_sum(x, 0.0)
 
 
-@jit
+@kernel
 def exp_rate(t, rate_hi, rate_lo):
     """exp(t * (rate_hi + rate_lo)) with the product's rounding error kept (Dekker's exact product)."""
     x = t * rate_hi
@@ -70,7 +70,7 @@ def exp_rate(t, rate_hi, rate_lo):
     return exp_sum(x, low + t * rate_lo)
 
 
-@jit
+@kernel
 def expm1(x):
     """exp(x) - 1 without cancellation."""
     if x > 40.0:
@@ -85,7 +85,7 @@ def expm1(x):
     return scale * _expm1_reduced(r) + (scale - 1.0)
 
 
-@jit
+@kernel
 def _log_reduced(f):
     """(s * (f - R)) such that log(1 + f) = f - s * (f - R), for 1 + f between sqrt(1/2) and sqrt(2)."""
     s = f / (2.0 + f)
@@ -105,7 +105,7 @@ def _log_reduced(f):
     return s * (f - z * p)
 
 
-@jit
+@kernel
 def log(x):
     """Natural logarithm; -inf at 0, NaN below."""
     if x <= 0.0:
@@ -120,7 +120,7 @@ def log(x):
     return k * LN2_HI + (f - (_log_reduced(f) - k * LN2_LO))
 
 
-@jit
+@kernel
 def log1p(x):
     """log(1 + x) without cancellation."""
     if -0.29 < x < 0.41:
@@ -131,13 +131,13 @@ def log1p(x):
     return log(u) + (x - (u - 1.0)) / u
 
 
-@jit
+@kernel
 def expm1_over(z):
     """(exp(z) - 1) / z, equal to 1 at z = 0: the divided difference of two nearly equal rates."""
     return expm1(z) / z if z != 0.0 else 1.0
 
 
-@jit
+@kernel
 def double_integral(z):
     """(exp(z) (z - 1) + 1) / z^2, equal to 1/2 at z = 0: the divided difference of three nearly equal rates."""
     if abs(z) > 1.0:
@@ -150,7 +150,7 @@ def double_integral(z):
     return total
 
 
-@jit
+@kernel
 def log1p_over(delta, z):
     """log(1 + delta z) / delta, equal to z at delta = 0; the caller makes sure that 1 + delta z > 0."""
     y = delta * z

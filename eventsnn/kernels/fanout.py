@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..jit import jit, jit_inner
+from ..jit import inner, kernel
 from ..layout import (
     CSR_F32,
     CSR_F64,
@@ -25,7 +25,7 @@ from ..layout import (
 from .neuron import S_PULL, arrival_row, epoch_start
 
 
-@jit
+@kernel
 def row_length(wir, k, source):
     """Number of synapses of row `source` (local id) of projection `k`."""
     if wir.proj[k, J_KIND] >= DENSE_F32:
@@ -34,7 +34,7 @@ def row_length(wir, k, source):
     return wir.row[at + 1] - wir.row[at]
 
 
-@jit
+@kernel
 def span(wir, k, source, group):
     """(first, end) of the synapses to deliver: positions in `post` (CSR) or target ids (dense)."""
     if wir.proj[k, J_KIND] >= DENSE_F32:
@@ -45,7 +45,7 @@ def span(wir, k, source, group):
     return wir.group_start[group], min(wir.group_start[group + 1], wir.row[at + 1])
 
 
-@jit
+@kernel
 def target_of(wir, k, i):
     """Global id of the target at position `i` of `span`."""
     if wir.proj[k, J_KIND] >= DENSE_F32:
@@ -53,7 +53,7 @@ def target_of(wir, k, i):
     return np.uint64(wir.post[i])
 
 
-@jit
+@kernel
 def weight_of(wir, k, source, i):
     """Weight at position `i` of `span`, in double precision."""
     kind = wir.proj[k, J_KIND]
@@ -70,7 +70,7 @@ def weight_of(wir, k, source, i):
     return wir.w64[at]
 
 
-@jit_inner
+@inner
 def _collect_jump(st, j, jump, instant, touched, n_touched):
     if st.stamp[j] != instant:
         st.stamp[j] = instant
@@ -81,7 +81,7 @@ def _collect_jump(st, j, jump, instant, touched, n_touched):
     return n_touched
 
 
-@jit_inner
+@inner
 def _deliver_two(wir, st, k, source, first, end, a, b, q):
     """The hot loops: classes of at most two modes, one class per population, no jump of V."""
     kind = wir.proj[k, J_KIND]
@@ -122,7 +122,7 @@ def _deliver_two(wir, st, k, source, first, end, a, b, q):
                 cell[j, MODES + 1] += w * b
 
 
-@jit_inner
+@inner
 def deliver(kin, wir, st, k, source, first, end, now, q, instant, touched, n_touched, scratch):
     """Add the arrivals of projection `k`, row `source`, positions [first, end), amplitude `q`, at time `now`.
 

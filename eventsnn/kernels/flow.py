@@ -5,12 +5,12 @@ an arrival at epoch time T is X += w * pull(jump, T), and any linear reading is 
 time and the kinetic class alone, never on the neuron.
 """
 
-from ..jit import jit, jit_inner
+from ..jit import inner, kernel
 from ..layout import COUPLED, DELTA_ROW, GAIN_ROW, N_COUPLED, N_MODES, RATE_HI, RATE_LO
 from .elementary import double_integral, exp_rate, expm1_over
 
 
-@jit
+@kernel
 def decay(kin, c, t, e):
     """e[k] = exp(-t / tau_k) of class `c`; negative `t` grows."""
     for k in range(kin.i[c, N_MODES]):
@@ -20,7 +20,7 @@ def decay(kin, c, t, e):
             e[k] = exp_rate(-t, kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k])
 
 
-@jit_inner
+@inner
 def transfer(kin, c, q, t, e):
     """Entry (slave, driver) of Phi(t) for the q-th coupling; `e` is `decay` at `t`."""
     z = kin.f[c, DELTA_ROW, q] * t
@@ -30,7 +30,7 @@ def transfer(kin, c, q, t, e):
     return kin.f[c, GAIN_ROW, q] * e[slave] * t * t * double_integral(z)
 
 
-@jit_inner
+@inner
 def read_row(kin, c, t, e, g, out):
     """out = Phi(t)^T g, so that g . x(t) = out . X; `e` is `decay` at `t`."""
     for k in range(kin.i[c, N_MODES]):
@@ -39,7 +39,7 @@ def read_row(kin, c, t, e, g, out):
         out[kin.i[c, COUPLED + 3 * q + 1]] += g[kin.i[c, COUPLED + 3 * q]] * transfer(kin, c, q, t, e)
 
 
-@jit
+@kernel
 def move(kin, c, t, e, x, out):
     """out = Phi(t) x; `e` is `decay` at `t`. With t < 0 it pulls back."""
     for k in range(kin.i[c, N_MODES]):
@@ -48,7 +48,7 @@ def move(kin, c, t, e, x, out):
         out[kin.i[c, COUPLED + 3 * q]] += x[kin.i[c, COUPLED + 3 * q + 1]] * transfer(kin, c, q, t, e)
 
 
-@jit_inner
+@inner
 def dot(kin, c, row, cell, first):
     """row . X of a neuron whose modes start at column `first` of `cell`; fixed order of summation."""
     total = row[0] * cell[first]

@@ -8,7 +8,7 @@ when an array is full and goes on from there, so nothing is allocated inside.
 
 import numpy as np
 
-from ..jit import jit, jit_inner
+from ..jit import inner, kernel
 from ..layout import (
     ACTIVE,
     DUE,
@@ -43,12 +43,12 @@ from .queue import (
     push,
     push_own,
 )
-from .react import emit, fire, look, test_one, test_row
+from .react import emit, fire, look, look_again, test_one, test_row
 
 DONE, GROW, RUNAWAY, STEPPED = 0, 1, 2, 3
 
 
-@jit_inner
+@inner
 def next_maintenance(wir, st, q, p0, p1):
     """Time of the next change of epoch or watched horizon of populations p0 to p1 - 1."""
     time = np.inf
@@ -59,7 +59,7 @@ def next_maintenance(wir, st, q, p0, p1):
     return time
 
 
-@jit_inner
+@inner
 def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
     """Changes of epoch that are due, then the watched neurons whose horizon is reached."""
     for p in range(p0, p1):
@@ -87,16 +87,13 @@ def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
             st.flag[j, 1] = 0
             wk.rest[kept] = j
             kept += 1
-    for i in range(kept):
-        j = wk.rest[i]
-        if st.flag[j, 0] == ACTIVE and st.cell[j, DUE] == np.inf:
-            look(kin, wir, st, q, j, now, out, max_rounds, wk.scratch)
+    look_again(kin, wir, st, q, kept, now, out, wk.rest, max_rounds, wk.scratch)
     for p in range(p0, p1):
         if st.horizon[p] <= now:
             st.horizon[p] = 0.0
 
 
-@jit
+@kernel
 def start_all(kin, wir, st, scratch):
     """The test at t = 0: whoever is at or above threshold is due at once, all others are searched."""
     for p in range(wir.popf.shape[0]):
@@ -109,7 +106,7 @@ def start_all(kin, wir, st, scratch):
                 st.cell[j, DUE] = search(kin, wir, st, j, 0.0, scratch)
 
 
-@jit
+@kernel
 def queue_due(st, q, first, end):
     """Fill the empty own heap with what is due for neurons first to end - 1."""
     q.n[N_OWN] = 0
@@ -118,7 +115,7 @@ def queue_due(st, q, first, end):
             push_own(q, st.cell[j, DUE], j)
 
 
-@jit
+@kernel
 def could_fire(kin, wir, st, now, scratch):
     """Whether any active neuron can still reach its threshold without input, at any later time."""
     for j in range(st.flag.shape[0]):
@@ -136,7 +133,7 @@ def could_fire(kin, wir, st, now, scratch):
     return False
 
 
-@jit_inner
+@inner
 def next_own(st, q):
     """Time of the next own event; drops entries that are out of date."""
     while q.n[N_OWN] > 0 and st.cell[q.own_id[0], DUE] != q.own_time[0]:
@@ -144,7 +141,7 @@ def next_own(st, q):
     return q.own_time[0] if q.n[N_OWN] > 0 else np.inf
 
 
-@jit_inner
+@inner
 def next_event(st, q, source_time):
     """Time of the next event other than maintenance."""
     time = next_own(st, q)
@@ -155,7 +152,7 @@ def next_event(st, q, source_time):
     return time
 
 
-@jit_inner
+@inner
 def own_events(kin, wir, st, q, now, out, wk, max_rounds):
     """Crossings due now fire; then refractory periods that end now end. Returns -1, or the neuron that ran away."""
     n = 0
@@ -183,7 +180,7 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
     return np.int64(-1)
 
 
-@jit_inner
+@inner
 def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds):
     """Test every neuron that this instant's arrivals touched. Returns -1, or the neuron that ran away."""
     for i in range(n_touched):
@@ -198,7 +195,7 @@ def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
     return np.int64(-1)
 
 
-@jit_inner
+@inner
 def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     """All arrivals of this instant at the populations of the lowest rank due: add, then test. -1 or the runaway."""
     q.n[INSTANT] += 1
@@ -225,7 +222,7 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     return test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
 
 
-@jit_inner
+@inner
 def take_samples(kin, wir, st, q, probe, before, until, scratch):
     """Record the voltages at all probe times that lie before `before` and not after `until`."""
     while q.n[N_SAMPLE] < probe.time.size:
@@ -237,7 +234,7 @@ def take_samples(kin, wir, st, q, probe, before, until, scratch):
         q.n[N_SAMPLE] = i + 1
 
 
-@jit
+@kernel
 def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe, out, wk, max_rounds):
     """Process every event with time <= until, or `limit` instants. Returns DONE, GROW, STEPPED or RUNAWAY.
 

@@ -6,7 +6,7 @@ Everything that happens to a neuron is the same code as in the heap scheduler.
 
 import numpy as np
 
-from ..jit import jit
+from ..jit import kernel
 from .fanout import deliver, span
 from .heap import (
     DONE,
@@ -22,7 +22,7 @@ from .heap import (
 from .queue import CULPRIT, INSTANT, N_OUT, N_OWN, N_SOURCE, ROUND
 
 
-@jit
+@kernel
 def run_layer(kin, wir, st, q, p, clock, until, time, proj, source, group, amplitude, probe, out, wk, max_rounds):
     """Carry population `p` to `until`. time, proj, source (local), group, amplitude: its arrivals in canonical order."""
     n = st.flag.shape[0]

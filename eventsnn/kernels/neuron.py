@@ -6,7 +6,7 @@ sequence of operations everywhere. Times are absolute seconds; T = time - start 
 
 import numpy as np
 
-from ..jit import jit, jit_inner
+from ..jit import inner, kernel
 from ..layout import (
     ACTIVE,
     AMP0_ROW,
@@ -46,33 +46,33 @@ S_WORK = 9
 SCRATCH_ROWS, SCRATCH_COLUMNS = S_WORK + WORK_ROWS, WORK_COLUMNS
 
 
-@jit
+@kernel
 def epoch_start(wir, st, p):
     """Absolute time at which the current epoch of population `p` began."""
     return st.pop[p, 0] * wir.popf[p, P_EPOCH] if st.pop[p, 0] > 0 else 0.0
 
 
-@jit
+@kernel
 def epoch_end(wir, st, p):
     """Absolute time of the next change of epoch of population `p`; inf: never."""
     return (st.pop[p, 0] + 1) * wir.popf[p, P_EPOCH]
 
 
-@jit
+@kernel
 def arrival_row(kin, c, port, time, scratch):
     """scratch[S_PULL] = what an arrival of weight 1 at epoch time `time` adds to the stored modes."""
     decay(kin, c, -time, scratch[S_EXP])
     move(kin, c, -time, scratch[S_EXP], kin.f[c, JUMP_ROW + port], scratch[S_PULL])
 
 
-@jit_inner
+@inner
 def margin_row(kin, c, time, scratch, row):
     """scratch[row] = vector that reads V - threshold at epoch time `time`."""
     decay(kin, c, time, scratch[S_EXP])
     read_row(kin, c, time, scratch[S_EXP], kin.f[c, MARGIN_ROW], scratch[row])
 
 
-@jit_inner
+@inner
 def settle_jump(kin, c, st, j, time, scratch):
     """Add the jump of V collected in this instant; returns it. The modes are as just before the instant."""
     jump = st.par[j, S_PENDING]
@@ -83,14 +83,14 @@ def settle_jump(kin, c, st, j, time, scratch):
     return jump
 
 
-@jit_inner
+@inner
 def touch(kin, c, st, j, time):
     """Note an own event of a neuron whose crossing search starts at its last event."""
     if kin.i[c, SOLVER] == GENERAL:
         st.cell[j, st.cell.shape[1] - 1] = time
 
 
-@jit
+@kernel
 def search(kin, wir, st, j, now, scratch):
     """Absolute time of the next crossing of active neuron `j` in this epoch (f(now) < 0 is given), or inf."""
     p = wir.who[j, 0]
@@ -102,7 +102,7 @@ def search(kin, wir, st, j, now, scratch):
     return max(start + t, now) if t < np.inf else np.inf
 
 
-@jit
+@kernel
 def margin_now(kin, wir, st, j, now, scratch):
     """V - threshold of active neuron `j`."""
     c = wir.who[j, 1]
@@ -110,7 +110,7 @@ def margin_now(kin, wir, st, j, now, scratch):
     return st.cell[j, MARGIN] + dot(kin, c, scratch[S_ROW], st.cell[j], MODES)
 
 
-@jit
+@kernel
 def voltage(kin, wir, st, j, now, scratch):
     """V of neuron `j`, from the closed form; v_reset while refractory."""
     if st.flag[j, 0] == REFRACTORY and wir.pop[wir.who[j, 0], P_RESET]:
@@ -122,7 +122,7 @@ def voltage(kin, wir, st, j, now, scratch):
     return st.par[j, S_V_INF] + dot(kin, c, scratch[S_ROW], st.cell[j], MODES)
 
 
-@jit
+@kernel
 def set_membrane(kin, wir, st, j, v, now, scratch):
     """Set the membrane mode such that V = v now; all other modes stay."""
     c = wir.who[j, 1]
@@ -136,7 +136,7 @@ def set_membrane(kin, wir, st, j, v, now, scratch):
     touch(kin, c, st, j, time)
 
 
-@jit_inner
+@inner
 def activate(st, j):
     """Make a neuron able to fire: its margin constant back in place, nothing due."""
     st.flag[j, 0] = ACTIVE
@@ -144,14 +144,14 @@ def activate(st, j):
     st.cell[j, DUE] = np.inf
 
 
-@jit
+@kernel
 def release(kin, wir, st, j, now, scratch):
     """End of refractoriness: V leaves v_reset."""
     set_membrane(kin, wir, st, j, st.par[j, S_V_RESET], now, scratch)
     activate(st, j)
 
 
-@jit
+@kernel
 def spike(kin, wir, st, j, now, scratch):
     """Neuron `j` fires now: x := M x + c, reset, refractoriness. Returns the amplitude of the spike."""
     c = wir.who[j, 1]
@@ -195,7 +195,7 @@ def spike(kin, wir, st, j, now, scratch):
     return amplitude
 
 
-@jit
+@kernel
 def rescale(kin, wir, st, j, scratch):
     """Carry the stored modes of neuron `j` over one epoch: X := Phi(L) X."""
     p = wir.who[j, 0]
@@ -210,7 +210,7 @@ def rescale(kin, wir, st, j, scratch):
     touch(kin, c, st, j, 0.0)
 
 
-@jit
+@kernel
 def restart(kin, wir, st, j, scratch):
     """After `rescale` and the change of epoch number: what is due in the new epoch. Returns the due time."""
     if st.flag[j, 0] == REFRACTORY or st.cell[j, DUE] < np.inf or kin.i[wir.who[j, 1], SOLVER] == NEVER:
@@ -223,7 +223,7 @@ def restart(kin, wir, st, j, scratch):
     return st.cell[j, DUE]
 
 
-@jit
+@kernel
 def reaches(kin, wir, st, j, now, scratch):
     """After all arrivals of an instant: whether active neuron `j` is at or above threshold now.
 

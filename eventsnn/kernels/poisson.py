@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..jit import jit
+from ..jit import kernel
 from .elementary import log
 
 
-@jit
+@kernel
 def mix(x):
     """A 64-bit finaliser (splitmix64; Steele, Lea & Flood 2014, OOPSLA)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -14,7 +14,7 @@ def mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-@jit
+@kernel
 def uniform(seed, stream, neuron, count):
     """A number in (0, 1) that depends on the four integers only."""
     gamma = np.uint64(0x9E3779B97F4A7C15)
@@ -25,7 +25,7 @@ def uniform(seed, stream, neuron, count):
     return (np.float64(x >> np.uint64(11)) + 0.5) * 1.1102230246251565e-16
 
 
-@jit
+@kernel
 def advance_poisson(next_time, count, rate, seed, stream, until, out_time, out_id):
     """Write all spikes with time <= until, neuron by neuron; returns how many, or -1 when the arrays are full."""
     n = 0

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..jit import jit, jit_inner
+from ..jit import inner, kernel
 
 N_HEAP, N_FREE, N_OWN, N_SEQ, N_OUT, N_WATCH, INSTANT, STAGE, N_TOUCHED, N_SAMPLE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 N_SOURCE, N_SPLIT, PEAK, SEARCHES, OWN_PUSHES, ROUND, CULPRIT, N_SCALARS = 10, 11, 12, 13, 14, 15, 16, 17
@@ -57,7 +57,7 @@ class Probe(NamedTuple):
     value: np.ndarray  # f8
 
 
-@jit_inner
+@inner
 def earlier(q, ta, ka, sa, tb, kb, sb):
     """Whether entry a comes before entry b."""
     if ta != tb:
@@ -69,7 +69,7 @@ def earlier(q, ta, ka, sa, tb, kb, sb):
     return q.seq[sa] < q.seq[sb]
 
 
-@jit
+@kernel
 def push(q, time, key, slot):
     """Add an entry; the caller has made sure of the capacity."""
     i = q.n[N_HEAP]
@@ -83,7 +83,7 @@ def push(q, time, key, slot):
     q.time[i], q.key[i], q.slot[i] = time, key, slot
 
 
-@jit_inner
+@inner
 def pop(q):
     """Remove the first entry."""
     n = q.n[N_HEAP] - 1
@@ -107,7 +107,7 @@ def pop(q):
     q.time[i], q.key[i], q.slot[i] = time, key, slot
 
 
-@jit_inner
+@inner
 def push_own(q, time, j):
     """Add an own event (crossing or end of refractoriness) of neuron `j`."""
     i = q.n[N_OWN]
@@ -122,7 +122,7 @@ def push_own(q, time, j):
     q.own_time[i], q.own_id[i] = time, j
 
 
-@jit_inner
+@inner
 def pop_own(q):
     """Remove the first own event."""
     n = q.n[N_OWN] - 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..jit import jit_inner
+from ..jit import inner
 from ..layout import (
     ACTIVE,
     DUE,
@@ -32,7 +32,7 @@ from .queue import N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
 from .screen import FIRE, MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
 
-@jit_inner
+@inner
 def emit(wir, st, q, j, now, amplitude, out):
     """Record a spike of neuron `j` and put it on its way, one entry per projection."""
     p = wir.who[j, 0]
@@ -58,7 +58,7 @@ def emit(wir, st, q, j, now, amplitude, out):
         push(q, now + delay, (rank << np.uint64(52)) | (np.uint64(j) << np.uint64(20)) | np.uint64(k), slot)
 
 
-@jit_inner
+@inner
 def expect(st, q, j, due):
     """Note when neuron `j` is due, if that is new."""
     if due != st.cell[j, DUE]:
@@ -67,7 +67,7 @@ def expect(st, q, j, due):
             push_own(q, due, j)
 
 
-@jit_inner
+@inner
 def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Neuron `j` spikes now, and again while it stays at or above threshold. False beyond `max_rounds`."""
     for _ in range(max_rounds):
@@ -86,7 +86,7 @@ def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
     return False
 
 
-@jit_inner
+@inner
 def renew_horizon(wir, st, p, now):
     """Make the horizon of population `p` lie after `now`, on a grid within the epoch."""
     if st.horizon[p] > now:
@@ -103,7 +103,7 @@ def renew_horizon(wir, st, p, now):
     st.horizon[p] = min(h, end)
 
 
-@jit_inner
+@inner
 def judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch):
     """Act on the verdict of a screen on active neuron `j`. False if it runs away."""
     if verdict == FIRE:
@@ -120,7 +120,7 @@ def judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch):
     return True
 
 
-@jit_inner
+@inner
 def look(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Screen an active neuron that is below threshold; search if it may cross before the horizon."""
     p = wir.who[j, 0]
@@ -134,7 +134,32 @@ def look(kin, wir, st, q, j, now, out, max_rounds, scratch):
     return judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch)
 
 
-@jit_inner
+@inner
+def look_again(kin, wir, st, q, n, now, out, who, max_rounds, scratch):
+    """`look` at neurons who[:n], with the rows of a class prepared once."""
+    known, of = np.int64(-1), np.int64(-1)
+    drive, slow, ahead = 0.0, 0.0, 0.0
+    for i in range(n):
+        j = who[i]
+        if st.flag[j, 0] != ACTIVE or st.cell[j, DUE] != np.inf:
+            continue
+        p = wir.who[j, 0]
+        if wir.who[j, 1] != known or p != of:
+            known, of = wir.who[j, 1], p
+            renew_horizon(wir, st, p, now)
+            start = epoch_start(wir, st, p)
+            ahead = st.horizon[p] - now
+            drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
+        verdict = screen(kin, known, st.cell[j], ahead, drive, slow, scratch)
+        if verdict == WATCH:
+            st.flag[j, 1] = 1
+            q.watched[q.n[N_WATCH]] = j
+            q.n[N_WATCH] += 1
+        elif verdict != QUIET:
+            judge(kin, wir, st, q, j, now, SEARCH, out, max_rounds, scratch)
+
+
+@inner
 def test_one(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Test a neuron whose V may have jumped. False if it runs away."""
     if st.flag[j, 0] != ACTIVE or wir.pop[wir.who[j, 0], P_FIRES] == 0:
@@ -147,7 +172,7 @@ def test_one(kin, wir, st, q, j, now, out, max_rounds, scratch):
     return look(kin, wir, st, q, j, now, out, max_rounds, scratch)
 
 
-@jit_inner
+@inner
 def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, max_rounds, scratch):
     """`test_row` for one class of two modes: the same screen with everything in registers."""
     row, slope, hor, hslope = scratch[S_NOW], scratch[S_SLOPE], scratch[S_HOR], scratch[S_HSLOPE]
@@ -190,7 +215,7 @@ def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, m
     return np.int64(-1)
 
 
-@jit_inner
+@inner
 def test_row(kin, wir, st, q, k, first, end, now, out, max_rounds, scratch):
     """Test the targets of one delivered row. Returns -1, or the neuron that ran away."""
     p = wir.proj[k, J_TARGET]

@@ -7,7 +7,7 @@ level above, and so on up to f_0. Coupled (confluent) modes are covered: the ope
 
 import numpy as np
 
-from ..jit import jit_inner
+from ..jit import inner
 from ..layout import LEVEL_ROW, N_COUPLED, N_LEVELS, N_MODES
 from .flow import decay, move, read_row
 
@@ -17,7 +17,7 @@ _LOCAL, _EXP, _ROW, _EVEN, _ODD = 0, 1, 2, 3, 4
 WORK_ROWS, WORK_COLUMNS = 5, 32
 
 
-@jit_inner
+@inner
 def _value(kin, c, margin, j, s, work):
     """f_j at local time s."""
     decay(kin, c, s, work[_EXP])
@@ -28,7 +28,7 @@ def _value(kin, c, margin, j, s, work):
     return total
 
 
-@jit_inner
+@inner
 def _zero(kin, c, margin, j, low, high, f_low, f_high, work):
     """The zero of f_j in [low, high], where the signs differ: false position (Illinois), kept by bisection."""
     side = 0
@@ -57,7 +57,7 @@ def _zero(kin, c, margin, j, low, high, f_low, f_high, work):
     return high if j == 0 else 0.5 * (low + high)
 
 
-@jit_inner
+@inner
 def _one_sign(kin, c, j, work):
     """True if the terms of level j all have one sign, so that f_j has no zero (uncoupled classes)."""
     if kin.i[c, N_COUPLED] > 0:
@@ -70,7 +70,7 @@ def _one_sign(kin, c, j, work):
     return not (plus and minus)
 
 
-@jit_inner
+@inner
 def first_crossing(kin, c, margin, cell, first, since, until, work):
     """First epoch time in [since, until] with f_0 >= 0, or inf; f_0 < 0 just after `since` is given."""
     decay(kin, c, since, work[_EXP])

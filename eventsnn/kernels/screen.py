@@ -6,7 +6,7 @@ them. A screen is valid from `now` up to a horizon; neurons that may still cross
 
 import numpy as np
 
-from ..jit import jit_inner
+from ..jit import inner
 from ..layout import (
     GAIN_ROW,
     GENERAL,
@@ -30,7 +30,7 @@ QUIET, WATCH, SEARCH, FIRE = 0, 1, 2, 3
 MARGIN_REL = 1e-9
 
 
-@jit_inner
+@inner
 def prepare(kin, c, time, horizon, scratch):
     """Rows of class `c` that `screen` reads: margin and slope at `time` and at `horizon` (epoch times).
 
@@ -54,7 +54,7 @@ def prepare(kin, c, time, horizon, scratch):
     return 0.0, 0.0
 
 
-@jit_inner
+@inner
 def screen(kin, c, cell, ahead, drive, slow, scratch):
     """Verdict on an active neuron: FIRE (at or above threshold now), SEARCH, WATCH or QUIET.
 
