@@ -15,7 +15,20 @@ import math
 import numpy as np
 
 from ..jit import inner, kernel
-from ..layout import DELTA_ROW, GAIN_ROW, MARGIN_ROW, NEVER, ONE, PAIR, RATE_HI, RATE_LO, SLOW, SOLVER, TWO
+from ..layout import (
+    DELTA_ROW,
+    GAIN_ROW,
+    GENERAL,
+    MARGIN_ROW,
+    NEVER,
+    ONE,
+    PAIR,
+    RATE_HI,
+    RATE_LO,
+    SLOW,
+    SOLVER,
+    TWO,
+)
 from .elementary import exp_rate, expm1_over, log, log1p_over
 from .rolle import first_crossing
 
@@ -151,12 +164,14 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
             if f < 0.0:
                 return np.inf
             t = extremum - math.sqrt(2.0 * f / (gain * bh * drive))
-            y = -x0 / (x1 * gain)
-            level = log1p_over(delta, y) if 1.0 + delta * y > 0.0 else extremum
             if c <= 0.0:
-                t = max(t, min(level, extremum))
+                y = -x0 / (x1 * gain)
+                if 1.0 + delta * y > 0.0:
+                    t = max(t, min(log1p_over(delta, y), extremum))
             elif x0 < 0.0:
-                t = min(extremum, log(-x0 / c) / ah)
+                slow_only = log(-x0 / c) / ah
+                if 0.0 <= slow_only < extremum:
+                    t = slow_only
         for step in range(MAX_STEPS):
             f, slope, drive = _pair(c, x0, x1, ah, al, gain, delta, t)
             if not slope > 0.0:
@@ -208,8 +223,27 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
 
 
 @inner
+def closed_crossing(kin, c, margin, x0, x1, now):
+    """Upward crossing of a class of one or two modes (ONE, TWO, PAIR) at or after epoch time `now`, or inf."""
+    solver = kin.i[c, SOLVER]
+    if solver == TWO:
+        if kin.i[c, SLOW] == 0:
+            t = cross_two(margin, kin.f[c, MARGIN_ROW, 0] * x0, kin.f[c, MARGIN_ROW, 1] * x1, kin.f[c, RATE_HI, 0],
+                          kin.f[c, RATE_LO, 0], kin.f[c, RATE_HI, 1], kin.f[c, RATE_LO, 1], now)
+        else:
+            t = cross_two(margin, kin.f[c, MARGIN_ROW, 1] * x1, kin.f[c, MARGIN_ROW, 0] * x0, kin.f[c, RATE_HI, 1],
+                          kin.f[c, RATE_LO, 1], kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0], now)
+    elif solver == PAIR:
+        t = cross_pair(margin, x0, x1, kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0], kin.f[c, RATE_HI, 1],
+                       kin.f[c, GAIN_ROW, 0], kin.f[c, DELTA_ROW, 0], now)
+    else:
+        t = cross_one(margin, kin.f[c, MARGIN_ROW, 0] * x0, kin.f[c, RATE_HI, 0])
+    return max(t, now)
+
+
+@inner
 def next_crossing(kin, c, margin, cell, first, now, since, until, work):
-    """First epoch time in [now, until] with V >= threshold, or inf, for a neuron with f(now) < 0.
+    """First epoch time in [now, until] with V >= threshold, or inf, for a neuron below threshold just before.
 
     margin : v_inf - theta; cell[first:] : stored modes; since : epoch time of the neuron's last event (used by GENERAL
     classes); work : scratch f8[rows, columns] of `rolle`.
@@ -217,18 +251,8 @@ def next_crossing(kin, c, margin, cell, first, now, since, until, work):
     solver = kin.i[c, SOLVER]
     if solver == NEVER or margin == -np.inf:
         return np.inf
-    if solver == TWO:
-        s = kin.i[c, SLOW]
-        f = 1 - s
-        t = cross_two(margin, kin.f[c, MARGIN_ROW, s] * cell[first + s], kin.f[c, MARGIN_ROW, f] * cell[first + f],
-                      kin.f[c, RATE_HI, s], kin.f[c, RATE_LO, s], kin.f[c, RATE_HI, f], kin.f[c, RATE_LO, f], now)
-    elif solver == PAIR:
-        t = cross_pair(margin, cell[first], cell[first + 1], kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0], kin.f[c, RATE_HI, 1],
-                       kin.f[c, GAIN_ROW, 0], kin.f[c, DELTA_ROW, 0], now)
-    elif solver == ONE:
-        t = cross_one(margin, kin.f[c, MARGIN_ROW, 0] * cell[first], kin.f[c, RATE_HI, 0])
+    if solver == GENERAL:
+        t = max(first_crossing(kin, c, margin, cell, first, since, until, work), now)
     else:
-        t = first_crossing(kin, c, margin, cell, first, since, until, work)
-    if t > until:
-        return np.inf
-    return max(t, now)
+        t = closed_crossing(kin, c, margin, cell[first], cell[first + 1] if solver != ONE else 0.0, now)
+    return t if t <= until else np.inf

@@ -43,7 +43,7 @@ from .queue import (
     push,
     push_own,
 )
-from .react import emit, fire, look, look_again, test_one, test_row
+from .react import emit, fire, test_list, test_row, watch_again
 
 DONE, GROW, RUNAWAY, STEPPED = 0, 1, 2, 3
 
@@ -60,7 +60,7 @@ def next_maintenance(wir, st, q, p0, p1):
 
 
 @inner
-def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
+def maintain(kin, wir, st, q, p0, p1, now, wk):
     """Changes of epoch that are due, then the watched neurons whose horizon is reached."""
     for p in range(p0, p1):
         if epoch_end(wir, st, p) > now:
@@ -85,9 +85,10 @@ def maintain(kin, wir, st, q, p0, p1, now, out, wk, max_rounds):
             q.n[N_WATCH] += 1
         else:
             st.flag[j, 1] = 0
-            wk.rest[kept] = j
-            kept += 1
-    look_again(kin, wir, st, q, kept, now, out, wk.rest, max_rounds, wk.scratch)
+            if st.flag[j, 0] == ACTIVE and st.cell[j, DUE] == np.inf:
+                wk.rest[kept] = j
+                kept += 1
+    watch_again(kin, wir, st, q, wk.rest, kept, now, wk.scratch)
     for p in range(p0, p1):
         if st.horizon[p] <= now:
             st.horizon[p] = 0.0
@@ -176,22 +177,22 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
             st.cell[j, DUE] = now
             push_own(q, now, j)
         else:
-            look(kin, wir, st, q, j, now, out, max_rounds, wk.scratch)
+            st.cell[j, DUE] = search(kin, wir, st, j, now, wk.scratch)
+            if st.cell[j, DUE] < np.inf:
+                push_own(q, st.cell[j, DUE], j)
     return np.int64(-1)
 
 
 @inner
 def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds):
     """Test every neuron that this instant's arrivals touched. Returns -1, or the neuron that ran away."""
-    for i in range(n_touched):
-        if not test_one(kin, wir, st, q, wk.touched[i], now, out, max_rounds, wk.scratch):
-            return wk.touched[i]
+    culprit = test_list(kin, wir, st, q, wk.touched, n_touched, now, out, max_rounds, wk.scratch)
+    if culprit >= 0:
+        return culprit
     for i in range(n_rows):
         k = wk.rows[i, 0]
         if wir.pop[wir.proj[k, J_TARGET], P_JUMPS] == 0:
-            culprit = test_row(kin, wir, st, q, k, wk.rows[i, 1], wk.rows[i, 2], now, out, max_rounds, wk.scratch)
-            if culprit >= 0:
-                return culprit
+            test_row(kin, wir, st, q, k, wk.rows[i, 1], wk.rows[i, 2], now, wk.scratch)
     return np.int64(-1)
 
 
@@ -261,7 +262,7 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
             return DONE
         if maintenance <= min(now, until):
             clock[0] = maintenance
-            maintain(kin, wir, st, q, 0, n_pop, maintenance, out, wk, max_rounds)
+            maintain(kin, wir, st, q, 0, n_pop, maintenance, wk)
             continue
         if now > until:
             clock[0] = until

@@ -36,7 +36,7 @@ def run_layer(kin, wir, st, q, p, clock, until, time, proj, source, group, ampli
         take_samples(kin, wir, st, q, probe, min(now, maintenance), until, wk.scratch)
         if maintenance <= min(now, until):
             clock[0] = maintenance
-            maintain(kin, wir, st, q, p, p + 1, maintenance, out, wk, max_rounds)
+            maintain(kin, wir, st, q, p, p + 1, maintenance, wk)
             continue
         if now > until:
             clock[0] = until

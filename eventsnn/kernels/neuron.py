@@ -4,6 +4,8 @@ Every scheduler, the pure Python one included, uses these functions and no other
 sequence of operations everywhere. Times are absolute seconds; T = time - start of the population's epoch.
 """
 
+import math
+
 import numpy as np
 
 from ..jit import inner, kernel
@@ -24,7 +26,6 @@ from ..layout import (
     NEVER,
     OFFSET_ROW,
     P_EPOCH,
-    P_JUMPS,
     P_RESET,
     REFRACTORY,
     S_PENDING,
@@ -43,6 +44,7 @@ from .rolle import WORK_COLUMNS, WORK_ROWS
 # rows of the scratch array; the last WORK_ROWS belong to the crossing search
 S_EXP, S_ROW, S_X, S_NEW, S_PULL, S_NOW, S_SLOPE, S_HOR, S_HSLOPE = 0, 1, 2, 3, 4, 5, 6, 7, 8
 S_WORK = 9
+FAINT = 1e-200
 SCRATCH_ROWS, SCRATCH_COLUMNS = S_WORK + WORK_ROWS, WORK_COLUMNS
 
 
@@ -197,7 +199,10 @@ def spike(kin, wir, st, j, now, scratch):
 
 @kernel
 def rescale(kin, wir, st, j, scratch):
-    """Carry the stored modes of neuron `j` over one epoch: X := Phi(L) X."""
+    """Carry the stored modes of neuron `j` over one epoch: X := Phi(L) X.
+
+    A mode never decays to zero: a V that approaches its threshold for ever must not touch it by underflow.
+    """
     p = wir.who[j, 0]
     c = wir.who[j, 1]
     if c < 0:
@@ -206,7 +211,10 @@ def rescale(kin, wir, st, j, scratch):
     decay(kin, c, length, scratch[S_EXP])
     move(kin, c, length, scratch[S_EXP], st.cell[j, MODES:], scratch[S_X])
     for k in range(kin.i[c, N_MODES]):
-        st.cell[j, MODES + k] = scratch[S_X, k]
+        x = scratch[S_X, k]
+        if abs(x) < FAINT and st.cell[j, MODES + k] != 0.0:
+            x = math.copysign(FAINT, st.cell[j, MODES + k])
+        st.cell[j, MODES + k] = x
     touch(kin, c, st, j, 0.0)
 
 
@@ -215,24 +223,23 @@ def restart(kin, wir, st, j, scratch):
     """After `rescale` and the change of epoch number: what is due in the new epoch. Returns the due time."""
     if st.flag[j, 0] == REFRACTORY or st.cell[j, DUE] < np.inf or kin.i[wir.who[j, 1], SOLVER] == NEVER:
         return st.cell[j, DUE]
-    start = epoch_start(wir, st, wir.who[j, 0])
-    if margin_now(kin, wir, st, j, start, scratch) >= 0.0:
-        st.cell[j, DUE] = start
-    else:
-        st.cell[j, DUE] = search(kin, wir, st, j, start, scratch)
+    st.cell[j, DUE] = search(kin, wir, st, j, epoch_start(wir, st, wir.who[j, 0]), scratch)
     return st.cell[j, DUE]
 
 
 @kernel
 def reaches(kin, wir, st, j, now, scratch):
-    """After all arrivals of an instant: whether active neuron `j` is at or above threshold now.
+    """After all arrivals of an instant: whether a jump of V has carried active neuron `j` to its threshold.
 
-    A jump of V is added to the V of just before, not read back from the stored modes, so that a weight that equals the
-    distance to threshold fires exactly.
+    Without a jump V is continuous at arrivals, and only a crossing can fire. The jump is added to the V of just before,
+    not read back from the stored modes, so a weight that equals the distance to threshold fires exactly.
     """
     p = wir.who[j, 0]
-    f = margin_now(kin, wir, st, j, now, scratch)
-    if wir.pop[p, P_JUMPS]:
-        f += settle_jump(kin, wir.who[j, 1], st, j, now - epoch_start(wir, st, p), scratch)
-    touch(kin, wir.who[j, 1], st, j, now - epoch_start(wir, st, p))
-    return f >= 0.0
+    c = wir.who[j, 1]
+    time = now - epoch_start(wir, st, p)
+    fires = False
+    if st.par[j, S_PENDING] != 0.0:
+        f = margin_now(kin, wir, st, j, now, scratch)
+        fires = f + settle_jump(kin, c, st, j, time, scratch) >= 0.0
+    touch(kin, c, st, j, time)
+    return fires

@@ -5,19 +5,23 @@ import numpy as np
 from ..jit import inner
 from ..layout import (
     ACTIVE,
+    DENSE_F32,
     DUE,
     GENERAL,
     J_DELAY,
     J_GROUP,
+    J_KIND,
     J_OUT,
     J_TARGET,
     MARGIN,
     MODES,
     N_MODES,
     P_CLASS,
+    P_EPOCH,
     P_FIRES,
     P_FIRST,
     P_HORIZON,
+    P_JUMPS,
     P_OUT,
     P_RANK,
     PAIR,
@@ -26,10 +30,12 @@ from ..layout import (
     SOLVER,
     TWO,
 )
+from .crossing import closed_crossing
 from .fanout import row_length, target_of
-from .neuron import S_HOR, S_HSLOPE, S_NOW, S_SLOPE, epoch_end, epoch_start, margin_now, reaches, search, spike
+from .flow import decay, dot
+from .neuron import S_HOR, S_HSLOPE, S_NOW, S_PULL, S_SLOPE, epoch_end, epoch_start, margin_now, search, spike
 from .queue import N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
-from .screen import FIRE, MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
+from .screen import MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
 
 @inner
@@ -104,87 +110,43 @@ def renew_horizon(wir, st, p, now):
 
 
 @inner
-def judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch):
-    """Act on the verdict of a screen on active neuron `j`. False if it runs away."""
-    if verdict == FIRE:
-        return fire(kin, wir, st, q, j, now, out, max_rounds, scratch)
+def act(kin, wir, st, q, j, now, verdict, scratch):
+    """Act on the verdict of a screen on active neuron `j`."""
     if verdict == SEARCH:
         q.n[SEARCHES] += 1
         expect(st, q, j, search(kin, wir, st, j, now, scratch))
-        return True
+        return
     st.cell[j, DUE] = np.inf
     if verdict == WATCH and st.flag[j, 1] == 0:
         st.flag[j, 1] = 1
         q.watched[q.n[N_WATCH]] = j
         q.n[N_WATCH] += 1
-    return True
 
 
 @inner
-def look(kin, wir, st, q, j, now, out, max_rounds, scratch):
-    """Screen an active neuron that is below threshold; search if it may cross before the horizon."""
-    p = wir.who[j, 0]
-    renew_horizon(wir, st, p, now)
-    start = epoch_start(wir, st, p)
-    c = wir.who[j, 1]
-    drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
-    verdict = screen(kin, c, st.cell[j], st.horizon[p] - now, drive, slow, scratch)
-    if verdict == FIRE:
-        verdict = SEARCH
-    return judge(kin, wir, st, q, j, now, verdict, out, max_rounds, scratch)
-
-
-@inner
-def look_again(kin, wir, st, q, n, now, out, who, max_rounds, scratch):
-    """`look` at neurons who[:n], with the rows of a class prepared once."""
-    known, of = np.int64(-1), np.int64(-1)
-    drive, slow, ahead = 0.0, 0.0, 0.0
-    for i in range(n):
-        j = who[i]
-        if st.flag[j, 0] != ACTIVE or st.cell[j, DUE] != np.inf:
-            continue
-        p = wir.who[j, 0]
-        if wir.who[j, 1] != known or p != of:
-            known, of = wir.who[j, 1], p
-            renew_horizon(wir, st, p, now)
-            start = epoch_start(wir, st, p)
-            ahead = st.horizon[p] - now
-            drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
-        verdict = screen(kin, known, st.cell[j], ahead, drive, slow, scratch)
-        if verdict == WATCH:
-            st.flag[j, 1] = 1
-            q.watched[q.n[N_WATCH]] = j
-            q.n[N_WATCH] += 1
-        elif verdict != QUIET:
-            judge(kin, wir, st, q, j, now, SEARCH, out, max_rounds, scratch)
-
-
-@inner
-def test_one(kin, wir, st, q, j, now, out, max_rounds, scratch):
-    """Test a neuron whose V may have jumped. False if it runs away."""
-    if st.flag[j, 0] != ACTIVE or wir.pop[wir.who[j, 0], P_FIRES] == 0:
-        if st.flag[j, 0] == ACTIVE:
-            reaches(kin, wir, st, j, now, scratch)
-        st.par[j, S_PENDING] = 0.0
-        return True
-    if reaches(kin, wir, st, j, now, scratch):
-        return fire(kin, wir, st, q, j, now, out, max_rounds, scratch)
-    return look(kin, wir, st, q, j, now, out, max_rounds, scratch)
-
-
-@inner
-def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, max_rounds, scratch):
-    """`test_row` for one class of two modes: the same screen with everything in registers."""
+def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch):
+    """`test_row` (k >= 0) or `test_list` (k < 0) for one class of two modes: the same screen, all in registers."""
     row, slope, hor, hslope = scratch[S_NOW], scratch[S_SLOPE], scratch[S_HOR], scratch[S_HSLOPE]
     r0, r1, s0, s1 = row[0], row[1], slope[0], slope[1]
     h0, h1, g0, g1 = hor[0], hor[1], hslope[0], hslope[1]
-    cell = st.cell
+    cell, flag = st.cell, st.flag
+    p = wir.proj[k, J_TARGET] if k >= 0 else wir.who[who[first], 0]
+    start = epoch_start(wir, st, p)
+    length = wir.popf[p, P_EPOCH]
+    ahead = st.horizon[p] - now
     two = kin.i[c, SOLVER] == TWO
     i_slow = MODES + kin.i[c, SLOW]
     i_fast = MODES + 1 - kin.i[c, SLOW] if two else MODES + 1
     frozen = two and drive == np.inf
+    post = wir.post
+    listed = k < 0
+    dense = not listed and wir.proj[k, J_KIND] >= DENSE_F32
     for i in range(np.uint64(first), np.uint64(end)):
-        j = target_of(wir, k, i)
+        j = i
+        if listed:
+            j = np.uint64(who[i])
+        elif not dense:
+            j = np.uint64(post[i])
         margin = cell[j, MARGIN]
         if margin == -np.inf:
             continue
@@ -192,7 +154,7 @@ def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, m
         f = margin + (r0 * a + r1 * b)
         verdict = QUIET
         if f >= 0.0:
-            verdict = FIRE
+            verdict = SEARCH
         elif margin <= 0.0:
             if frozen:
                 if margin + cell[j, i_slow] > 0.0:
@@ -200,27 +162,33 @@ def _test_two(kin, wir, st, q, k, c, first, end, now, ahead, drive, slow, out, m
             elif drive * cell[j, i_fast] >= -margin and (not two or slow * cell[j, i_slow] >= -margin):
                 verdict = SEARCH
         else:
-            verdict = WATCH
-            size = margin + abs(h0 * a) + abs(h1 * b)
-            if margin + h0 * a + h1 * b >= -MARGIN_REL * size:
-                verdict = SEARCH
-            else:
-                rise = s0 * a + s1 * b
-                if rise > 0.0 and g0 * a + g1 * b <= 0.0 and f + rise * ahead >= -MARGIN_REL * size:
-                    verdict = SEARCH
-        if cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1])):
+            slack = -MARGIN_REL * (margin + abs(h0 * a) + abs(h1 * b))
+            rise = s0 * a + s1 * b
+            peak = (rise > 0.0) & (g0 * a + g1 * b <= 0.0) & (f + rise * ahead >= slack)
+            verdict = SEARCH if peak | (margin + h0 * a + h1 * b >= slack) else WATCH
+        if verdict == SEARCH:
+            q.n[SEARCHES] += 1
+            t = closed_crossing(kin, c, margin, a, b, now - start)
+            due = max(start + t, now) if t <= length else np.inf
+            if due != cell[j, DUE]:
+                cell[j, DUE] = due
+                if due < np.inf:
+                    push_own(q, due, np.int64(j))
             continue
-        if not judge(kin, wir, st, q, np.int64(j), now, verdict, out, max_rounds, scratch):
-            return np.int64(j)
-    return np.int64(-1)
+        if cell[j, DUE] != np.inf:
+            cell[j, DUE] = np.inf
+        if verdict == WATCH and flag[j, 1] == 0:
+            flag[j, 1] = 1
+            q.watched[q.n[N_WATCH]] = np.int64(j)
+            q.n[N_WATCH] += 1
 
 
 @inner
-def test_row(kin, wir, st, q, k, first, end, now, out, max_rounds, scratch):
-    """Test the targets of one delivered row. Returns -1, or the neuron that ran away."""
+def test_row(kin, wir, st, q, k, first, end, now, scratch):
+    """Look ahead for the targets of one delivered row of projection `k`; their V did not jump."""
     p = wir.proj[k, J_TARGET]
     if wir.pop[p, P_FIRES] == 0:
-        return np.int64(-1)
+        return
     known = wir.pop[p, P_CLASS]
     renew_horizon(wir, st, p, now)
     start = epoch_start(wir, st, p)
@@ -229,7 +197,8 @@ def test_row(kin, wir, st, q, k, first, end, now, out, max_rounds, scratch):
     if known >= 0:
         drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
         if kin.i[known, N_MODES] == 2 and (kin.i[known, SOLVER] == TWO or kin.i[known, SOLVER] == PAIR):
-            return _test_two(kin, wir, st, q, k, known, first, end, now, ahead, drive, slow, out, max_rounds, scratch)
+            _test_two(kin, wir, st, q, k, known, first, end, q.watched, now, drive, slow, scratch)
+            return
     last = st.cell.shape[1] - 1
     for i in range(first, end):
         j = target_of(wir, k, i)
@@ -243,6 +212,70 @@ def test_row(kin, wir, st, q, k, first, end, now, out, max_rounds, scratch):
         verdict = screen(kin, known, st.cell[j], ahead, drive, slow, scratch)
         if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1])):
             continue
-        if not judge(kin, wir, st, q, np.int64(j), now, verdict, out, max_rounds, scratch):
-            return np.int64(j)
+        act(kin, wir, st, q, np.int64(j), now, verdict, scratch)
+
+
+@inner
+def test_list(kin, wir, st, q, who, n, now, out, max_rounds, scratch):
+    """Look ahead for neurons who[:n], whose V may have jumped in this instant. Returns -1, or the one that ran away.
+
+    The same operations as `reaches`, with the rows of a class prepared once.
+    """
+    known, of = np.int64(-1), np.int64(-1)
+    drive, slow, ahead = 0.0, 0.0, 0.0
+    last = st.cell.shape[1] - 1
+    for i in range(n):
+        j = who[i]
+        p, c = wir.who[j, 0], wir.who[j, 1]
+        if st.flag[j, 0] != ACTIVE:
+            st.par[j, S_PENDING] = 0.0
+            continue
+        if c != known or p != of:
+            known, of = c, p
+            renew_horizon(wir, st, p, now)
+            ahead = st.horizon[p] - now
+            start = epoch_start(wir, st, p)
+            decay(kin, c, start - now, scratch[S_PULL])
+            drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
+        jump = st.par[j, S_PENDING]
+        if jump != 0.0:
+            f = st.cell[j, MARGIN] + dot(kin, c, scratch[S_NOW], st.cell[j], MODES)
+            st.par[j, S_PENDING] = 0.0
+            st.cell[j, MODES] += jump * scratch[S_PULL, 0]
+            if kin.i[c, SOLVER] == GENERAL:
+                st.cell[j, last] = now - epoch_start(wir, st, p)
+            if f + jump >= 0.0:
+                known = np.int64(-1)
+                if not fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
+                    return j
+                continue
+        elif wir.pop[p, P_JUMPS] and kin.i[c, SOLVER] == GENERAL:
+            st.cell[j, last] = now - epoch_start(wir, st, p)
+        if wir.pop[p, P_FIRES] == 0:
+            continue
+        verdict = screen(kin, c, st.cell[j], ahead, drive, slow, scratch)
+        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1])):
+            continue
+        act(kin, wir, st, q, j, now, verdict, scratch)
     return np.int64(-1)
+
+
+@inner
+def watch_again(kin, wir, st, q, who, n, now, scratch):
+    """At a horizon: look at the active ones of who[:n] that are not due, up to the next horizon."""
+    first = 0
+    while first < n:
+        p, c = wir.who[who[first], 0], wir.who[who[first], 1]
+        end = first
+        while end < n and wir.who[who[end], 0] == p and wir.who[who[end], 1] == c:
+            end += 1
+        renew_horizon(wir, st, p, now)
+        start = epoch_start(wir, st, p)
+        drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
+        if kin.i[c, N_MODES] == 2 and (kin.i[c, SOLVER] == TWO or kin.i[c, SOLVER] == PAIR):
+            _test_two(kin, wir, st, q, np.int64(-1), c, first, end, who, now, drive, slow, scratch)
+        else:
+            for i in range(first, end):
+                verdict = screen(kin, c, st.cell[who[i]], st.horizon[p] - now, drive, slow, scratch)
+                act(kin, wir, st, q, who[i], now, verdict, scratch)
+        first = end

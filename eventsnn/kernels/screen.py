@@ -26,7 +26,7 @@ from ..layout import (
 from .flow import decay, read_row
 from .neuron import S_EXP, S_HOR, S_HSLOPE, S_NOW, S_SLOPE
 
-QUIET, WATCH, SEARCH, FIRE = 0, 1, 2, 3
+QUIET, WATCH, SEARCH = 0, 1, 2
 MARGIN_REL = 1e-9
 
 
@@ -56,11 +56,12 @@ def prepare(kin, c, time, horizon, scratch):
 
 @inner
 def screen(kin, c, cell, ahead, drive, slow, scratch):
-    """Verdict on an active neuron: FIRE (at or above threshold now), SEARCH, WATCH or QUIET.
+    """Verdict on an active neuron below threshold: SEARCH, WATCH or QUIET.
 
     ahead : horizon - now. For c <= 0 (threshold above rest) a crossing needs drive * x_fast >= -c and
     slow * x_slow >= -c now; for c > 0 it needs V >= threshold at the horizon, or a maximum before it that the tangent at
-    `now` does not keep below threshold (V is concave up to a maximum).
+    `now` does not keep below threshold (V is concave up to a maximum). With more modes each term lies between its values
+    at `now` and at the horizon, which bounds V and, better, its slope.
     """
     row, slope = scratch[S_NOW], scratch[S_SLOPE]
     margin = cell[MARGIN]
@@ -70,21 +71,22 @@ def screen(kin, c, cell, ahead, drive, slow, scratch):
     for k in range(1, m):
         f += row[k] * cell[MODES + k]
     f = margin + f
-    if f >= 0.0:
-        return FIRE
     if solver == NEVER:
         return QUIET
+    if f >= 0.0:
+        return SEARCH
     if solver == GENERAL:
         if kin.i[c, N_COUPLED] > 0:
             return SEARCH
-        later, size, ever = margin, abs(margin), margin
+        later, size, ever, rise = margin, abs(margin), margin, 0.0
         for k in range(m):
-            here = row[k] * cell[MODES + k]
-            there = scratch[S_HOR, k] * cell[MODES + k]
-            later += max(here, there)
+            x = cell[MODES + k]
+            here = row[k] * x
+            later += max(here, scratch[S_HOR, k] * x)
             ever += max(here, 0.0)
             size += abs(here)
-        if later >= -MARGIN_REL * size:
+            rise += max(slope[k] * x, scratch[S_HSLOPE, k] * x)
+        if later >= -MARGIN_REL * size and f + rise * ahead >= -MARGIN_REL * size:
             return SEARCH
         return WATCH if ever >= -MARGIN_REL * size else QUIET
     if margin <= 0.0:

@@ -12,7 +12,7 @@ from ..errors import ParameterError
 
 NEAR = 0.125  # relative distance of rates below which a pair stays coupled
 LONG_EPOCH = 128.0  # epoch in units of the fastest time constant: far from overflow, exponents keep their low part
-SHORT_EPOCH = 8.0  # the same with coupled pairs, whose propagators grow with the epoch time
+SHORT_EPOCH = {1: 4.0, 2: 1.5}  # the same with coupled pairs and triples, whose propagators grow with the epoch time
 DRIFT_EPOCH = 1.0  # s, for models with constant modes only that drift
 
 
@@ -127,12 +127,13 @@ class _Class:
         finite = [t for t in self.tau if np.isfinite(t)]
         if not finite:
             return DRIFT_EPOCH if self.couplings else np.inf
-        return (SHORT_EPOCH if self.couplings else LONG_EPOCH) * min(finite)
+        length = min([LONG_EPOCH, *(SHORT_EPOCH[order] for _, _, order, _, _ in self.couplings)])
+        return length * min(finite)
 
     @property
     def horizon(self):
         finite = [t for t in self.tau if np.isfinite(t)]
-        return 0.375 * min(finite) if finite else self.epoch
+        return 0.75 * min(finite) if finite else self.epoch
 
 
 def classes_of(neuron):
