@@ -9,17 +9,17 @@ import math
 
 import numpy as np
 
-from ..jit import kernel
+from ..jit import kernel, scalar
 
 LOG2E = 1.4426950408889634
 LN2_HI = 0.6931471803691238  # ln 2 with its low 32 bits clear: k * LN2_HI is exact
 LN2_LO = 1.9082149292705877e-10
 SPLIT = 134217729.0  # 2^27 + 1, Dekker's splitter
-POW2_BIAS = 1075
+POW2_BIAS = 1080
 POW2 = np.ldexp(1.0, np.arange(-POW2_BIAS, 1024))
 
 
-@kernel
+@scalar
 def _expm1_reduced(r):
     """exp(r) - 1 for |r| <= 0.36 by its Taylor series (remainder below 2e-19 relative), summed as a tree."""
     r2 = r * r
@@ -30,16 +30,15 @@ def _expm1_reduced(r):
     return r + r2 * (low + r4 * (middle + r4 * (high + r4 * (1.0 / 87178291200.0))))
 
 
-@kernel
+@scalar
 def exp_sum(x, low):
     """exp(x + low) for a small correction `low` (|low| <= 1 ulp of x)."""
-    if x > 709.0:
-        return np.inf if x > 709.782712893384 else exp_sum(x - 1.0, low) * 2.718281828459045
     if x < -745.2:
         return 0.0
+    x = min(x, 710.0)
     k = math.floor(x * LOG2E + 0.5)
     r = (x - k * LN2_HI) - k * LN2_LO + low
-    return POW2[int(k) + POW2_BIAS] * (1.0 + _expm1_reduced(r))
+    return POW2[int(k) - 1 + POW2_BIAS] * (1.0 + _expm1_reduced(r)) * 2.0
 
 
 @kernel
@@ -48,7 +47,7 @@ def exp(x):
     return exp_sum(x, 0.0)
 
 
-@kernel
+@scalar
 def exp_rate(t, rate_hi, rate_lo):
     """exp(t * (rate_hi + rate_lo)) with the product's rounding error kept (Dekker's exact product)."""
     x = t * rate_hi
@@ -77,24 +76,17 @@ def expm1(x):
     return scale * _expm1_reduced(r) + (scale - 1.0)
 
 
-@kernel
+@scalar
 def _log_reduced(f):
     """(s * (f - R)) such that log(1 + f) = f - s * (f - R), for 1 + f between sqrt(1/2) and sqrt(2)."""
     s = f / (2.0 + f)
     z = s * s
-    p = 2.0 / 25.0
-    p = p * z + 2.0 / 23.0
-    p = p * z + 2.0 / 21.0
-    p = p * z + 2.0 / 19.0
-    p = p * z + 2.0 / 17.0
-    p = p * z + 2.0 / 15.0
-    p = p * z + 2.0 / 13.0
-    p = p * z + 2.0 / 11.0
-    p = p * z + 2.0 / 9.0
-    p = p * z + 2.0 / 7.0
-    p = p * z + 2.0 / 5.0
-    p = p * z + 2.0 / 3.0
-    return s * (f - z * p)
+    z2 = z * z
+    z4 = z2 * z2
+    low = (2.0 / 3.0 + z * (2.0 / 5.0)) + z2 * (2.0 / 7.0 + z * (2.0 / 9.0))
+    middle = (2.0 / 11.0 + z * (2.0 / 13.0)) + z2 * (2.0 / 15.0 + z * (2.0 / 17.0))
+    high = (2.0 / 19.0 + z * (2.0 / 21.0)) + z2 * (2.0 / 23.0 + z * (2.0 / 25.0))
+    return s * (f - z * (low + z4 * (middle + z4 * high)))
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..jit import inner, kernel
+from ..jit import inlined, inner, kernel
 from ..layout import (
     CSR_F32,
     CSR_F64,
@@ -81,7 +81,7 @@ def _collect_jump(st, j, jump, instant, touched, n_touched):
     return n_touched
 
 
-@inner
+@inlined
 def _deliver_two(wir, st, k, source, first, end, a, b, q):
     """The hot loops: classes of at most two modes, one class per population, no jump of V."""
     kind = wir.proj[k, J_KIND]
@@ -122,7 +122,7 @@ def _deliver_two(wir, st, k, source, first, end, a, b, q):
                 cell[j, MODES + 1] += w * b
 
 
-@inner
+@inlined
 def deliver(kin, wir, st, k, source, first, end, now, q, instant, touched, n_touched, scratch):
     """Add the arrivals of projection `k`, row `source`, positions [first, end), amplitude `q`, at time `now`.
 

@@ -5,7 +5,7 @@ an arrival at epoch time T is X += w * pull(jump, T), and any linear reading is 
 time and the kinetic class alone, never on the neuron.
 """
 
-from ..jit import inner, kernel
+from ..jit import inlined, inner, kernel
 from ..layout import COUPLED, DELTA_ROW, GAIN_ROW, N_COUPLED, N_MODES, RATE_HI, RATE_LO
 from .elementary import double_integral, exp_rate, expm1_over
 
@@ -48,7 +48,7 @@ def move(kin, c, t, e, x, out):
         out[kin.i[c, COUPLED + 3 * q]] += x[kin.i[c, COUPLED + 3 * q + 1]] * transfer(kin, c, q, t, e)
 
 
-@inner
+@inlined
 def dot(kin, c, row, cell, first):
     """row . X of a neuron whose modes start at column `first` of `cell`; fixed order of summation."""
     total = row[0] * cell[first]

@@ -8,7 +8,7 @@ when an array is full and goes on from there, so nothing is allocated inside.
 
 import numpy as np
 
-from ..jit import inner, kernel
+from ..jit import inlined, kernel
 from ..layout import (
     ACTIVE,
     DUE,
@@ -43,12 +43,12 @@ from .queue import (
     push,
     push_own,
 )
-from .react import emit, fire, test_list, test_row, watch_again
+from .react import emit, fire, look, test_list, test_row, watch_again
 
 DONE, GROW, RUNAWAY, STEPPED = 0, 1, 2, 3
 
 
-@inner
+@inlined
 def next_maintenance(wir, st, q, p0, p1):
     """Time of the next change of epoch or watched horizon of populations p0 to p1 - 1."""
     time = np.inf
@@ -59,7 +59,7 @@ def next_maintenance(wir, st, q, p0, p1):
     return time
 
 
-@inner
+@inlined
 def maintain(kin, wir, st, q, p0, p1, now, wk):
     """Changes of epoch that are due, then the watched neurons whose horizon is reached."""
     for p in range(p0, p1):
@@ -134,7 +134,7 @@ def could_fire(kin, wir, st, now, scratch):
     return False
 
 
-@inner
+@inlined
 def next_own(st, q):
     """Time of the next own event; drops entries that are out of date."""
     while q.n[N_OWN] > 0 and st.cell[q.own_id[0], DUE] != q.own_time[0]:
@@ -142,7 +142,7 @@ def next_own(st, q):
     return q.own_time[0] if q.n[N_OWN] > 0 else np.inf
 
 
-@inner
+@inlined
 def next_event(st, q, source_time):
     """Time of the next event other than maintenance."""
     time = next_own(st, q)
@@ -153,7 +153,7 @@ def next_event(st, q, source_time):
     return time
 
 
-@inner
+@inlined
 def own_events(kin, wir, st, q, now, out, wk, max_rounds):
     """Crossings due now fire; then refractory periods that end now end. Returns -1, or the neuron that ran away."""
     n = 0
@@ -177,13 +177,11 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
             st.cell[j, DUE] = now
             push_own(q, now, j)
         else:
-            st.cell[j, DUE] = search(kin, wir, st, j, now, wk.scratch)
-            if st.cell[j, DUE] < np.inf:
-                push_own(q, st.cell[j, DUE], j)
+            look(kin, wir, st, q, j, now, wk.scratch)
     return np.int64(-1)
 
 
-@inner
+@inlined
 def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds):
     """Test every neuron that this instant's arrivals touched. Returns -1, or the neuron that ran away."""
     culprit = test_list(kin, wir, st, q, wk.touched, n_touched, now, out, max_rounds, wk.scratch)
@@ -196,7 +194,7 @@ def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
     return np.int64(-1)
 
 
-@inner
+@inlined
 def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     """All arrivals of this instant at the populations of the lowest rank due: add, then test. -1 or the runaway."""
     q.n[INSTANT] += 1
@@ -223,7 +221,7 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     return test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
 
 
-@inner
+@inlined
 def take_samples(kin, wir, st, q, probe, before, until, scratch):
     """Record the voltages at all probe times that lie before `before` and not after `until`."""
     while q.n[N_SAMPLE] < probe.time.size:

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ..jit import inner, kernel
+from ..jit import inlined, inner, kernel
 from ..layout import (
     ACTIVE,
     AMP0_ROW,
@@ -85,7 +85,7 @@ def settle_jump(kin, c, st, j, time, scratch):
     return jump
 
 
-@inner
+@inlined
 def touch(kin, c, st, j, time):
     """Note an own event of a neuron whose crossing search starts at its last event."""
     if kin.i[c, SOLVER] == GENERAL:
@@ -138,7 +138,7 @@ def set_membrane(kin, wir, st, j, v, now, scratch):
     touch(kin, c, st, j, time)
 
 
-@inner
+@inlined
 def activate(st, j):
     """Make a neuron able to fire: its margin constant back in place, nothing due."""
     st.flag[j, 0] = ACTIVE

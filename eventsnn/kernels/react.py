@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..jit import inner
+from ..jit import inlined, inner
 from ..layout import (
     ACTIVE,
     DENSE_F32,
@@ -38,7 +38,7 @@ from .queue import N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
 from .screen import MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
 
-@inner
+@inlined
 def emit(wir, st, q, j, now, amplitude, out):
     """Record a spike of neuron `j` and put it on its way, one entry per projection."""
     p = wir.who[j, 0]
@@ -64,7 +64,7 @@ def emit(wir, st, q, j, now, amplitude, out):
         push(q, now + delay, (rank << np.uint64(52)) | (np.uint64(j) << np.uint64(20)) | np.uint64(k), slot)
 
 
-@inner
+@inlined
 def expect(st, q, j, due):
     """Note when neuron `j` is due, if that is new."""
     if due != st.cell[j, DUE]:
@@ -92,7 +92,7 @@ def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
     return False
 
 
-@inner
+@inlined
 def renew_horizon(wir, st, p, now):
     """Make the horizon of population `p` lie after `now`, on a grid within the epoch."""
     if st.horizon[p] > now:
@@ -111,16 +111,29 @@ def renew_horizon(wir, st, p, now):
 
 @inner
 def act(kin, wir, st, q, j, now, verdict, scratch):
-    """Act on the verdict of a screen on active neuron `j`."""
+    """Act on the verdict of a screen on active neuron `j`. Crossings beyond the horizon are not queued but watched."""
     if verdict == SEARCH:
         q.n[SEARCHES] += 1
-        expect(st, q, j, search(kin, wir, st, j, now, scratch))
-        return
+        due = search(kin, wir, st, j, now, scratch)
+        if due <= st.horizon[wir.who[j, 0]]:
+            expect(st, q, j, due)
+            return
+        verdict = WATCH if due < np.inf else QUIET
     st.cell[j, DUE] = np.inf
     if verdict == WATCH and st.flag[j, 1] == 0:
         st.flag[j, 1] = 1
         q.watched[q.n[N_WATCH]] = j
         q.n[N_WATCH] += 1
+
+
+@inlined
+def look(kin, wir, st, q, j, now, scratch):
+    """Look ahead for one active neuron below its threshold."""
+    p, c = wir.who[j, 0], wir.who[j, 1]
+    renew_horizon(wir, st, p, now)
+    start = epoch_start(wir, st, p)
+    drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
+    act(kin, wir, st, q, j, now, screen(kin, c, st.cell[j], st.horizon[p] - now, drive, slow, scratch), scratch)
 
 
 @inner
@@ -133,7 +146,8 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
     p = wir.proj[k, J_TARGET] if k >= 0 else wir.who[who[first], 0]
     start = epoch_start(wir, st, p)
     length = wir.popf[p, P_EPOCH]
-    ahead = st.horizon[p] - now
+    horizon = st.horizon[p]
+    ahead = horizon - now
     two = kin.i[c, SOLVER] == TWO
     i_slow = MODES + kin.i[c, SLOW]
     i_fast = MODES + 1 - kin.i[c, SLOW] if two else MODES + 1
@@ -170,11 +184,12 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
             q.n[SEARCHES] += 1
             t = closed_crossing(kin, c, margin, a, b, now - start)
             due = max(start + t, now) if t <= length else np.inf
-            if due != cell[j, DUE]:
-                cell[j, DUE] = due
-                if due < np.inf:
+            if due <= horizon:
+                if due != cell[j, DUE]:
+                    cell[j, DUE] = due
                     push_own(q, due, np.int64(j))
-            continue
+                continue
+            verdict = WATCH if due < np.inf else QUIET
         if cell[j, DUE] != np.inf:
             cell[j, DUE] = np.inf
         if verdict == WATCH and flag[j, 1] == 0:
@@ -183,7 +198,7 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
             q.n[N_WATCH] += 1
 
 
-@inner
+@inlined
 def test_row(kin, wir, st, q, k, first, end, now, scratch):
     """Look ahead for the targets of one delivered row of projection `k`; their V did not jump."""
     p = wir.proj[k, J_TARGET]
@@ -260,7 +275,7 @@ def test_list(kin, wir, st, q, who, n, now, out, max_rounds, scratch):
     return np.int64(-1)
 
 
-@inner
+@inlined
 def watch_again(kin, wir, st, q, who, n, now, scratch):
     """At a horizon: look at the active ones of who[:n] that are not due, up to the next horizon."""
     first = 0

@@ -6,7 +6,7 @@ them. A screen is valid from `now` up to a horizon; neurons that may still cross
 
 import numpy as np
 
-from ..jit import inner
+from ..jit import inlined, inner
 from ..layout import (
     GAIN_ROW,
     GENERAL,
@@ -30,7 +30,7 @@ QUIET, WATCH, SEARCH = 0, 1, 2
 MARGIN_REL = 1e-9
 
 
-@inner
+@inlined
 def prepare(kin, c, time, horizon, scratch):
     """Rows of class `c` that `screen` reads: margin and slope at `time` and at `horizon` (epoch times).
 
