@@ -20,6 +20,8 @@ CSR_SCALAR, CSR_F32, CSR_F64, DENSE_F32, DENSE_F64 = 0, 1, 2, 3, 4
 MARGIN, DUE, MODES = 0, 1, 2
 # State.flag[:, 0]
 ACTIVE, REFRACTORY = 0, 1
+# bits of State.flag[:, 1]: may cross after the horizon; crossing search pending in this instant
+WATCHED, ASKED = 1, 2
 
 # Kinetics.f[c, row, mode]
 RATE_HI, RATE_LO = 0, 1  # 1/tau as an unevaluated sum
@@ -76,7 +78,7 @@ class State(NamedTuple):
 
     cell: np.ndarray  # f8[N, columns]
     par: np.ndarray  # f8[N, 5] v_inf, threshold, v_reset, t_ref, jump of V collected in this instant
-    flag: np.ndarray  # u1[N, 2] ACTIVE or REFRACTORY; 1 if watched: may cross after the horizon
+    flag: np.ndarray  # u1[N, 2] ACTIVE or REFRACTORY; WATCHED and ASKED bits
     stamp: np.ndarray  # i8[N] instant that the collected jump belongs to
     pop: np.ndarray  # i8[n_pop, 2] number of the current epoch, spikes so far
     horizon: np.ndarray  # f8[n_pop] time up to which crossings have been looked for

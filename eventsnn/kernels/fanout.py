@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..jit import inlined, inner, kernel
+from ..jit import inlined, inner
 from ..layout import (
     CSR_F32,
     CSR_F64,
@@ -25,7 +25,7 @@ from ..layout import (
 from .neuron import S_PULL, arrival_row, epoch_start
 
 
-@kernel
+@inner
 def row_length(wir, k, source):
     """Number of synapses of row `source` (local id) of projection `k`."""
     if wir.proj[k, J_KIND] >= DENSE_F32:
@@ -34,7 +34,7 @@ def row_length(wir, k, source):
     return wir.row[at + 1] - wir.row[at]
 
 
-@kernel
+@inner
 def span(wir, k, source, group):
     """(first, end) of the synapses to deliver: positions in `post` (CSR) or target ids (dense)."""
     if wir.proj[k, J_KIND] >= DENSE_F32:
@@ -45,7 +45,7 @@ def span(wir, k, source, group):
     return wir.group_start[group], min(wir.group_start[group + 1], wir.row[at + 1])
 
 
-@kernel
+@inner
 def target_of(wir, k, i):
     """Global id of the target at position `i` of `span`."""
     if wir.proj[k, J_KIND] >= DENSE_F32:
@@ -53,7 +53,7 @@ def target_of(wir, k, i):
     return np.uint64(wir.post[i])
 
 
-@kernel
+@inner
 def weight_of(wir, k, source, i):
     """Weight at position `i` of `span`, in double precision."""
     kind = wir.proj[k, J_KIND]

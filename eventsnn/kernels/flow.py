@@ -5,12 +5,12 @@ an arrival at epoch time T is X += w * pull(jump, T), and any linear reading is 
 time and the kinetic class alone, never on the neuron.
 """
 
-from ..jit import inlined, inner, kernel
+from ..jit import inlined, inner
 from ..layout import COUPLED, DELTA_ROW, GAIN_ROW, N_COUPLED, N_MODES, RATE_HI, RATE_LO
 from .elementary import double_integral, exp_rate, expm1_over
 
 
-@kernel
+@inner
 def decay(kin, c, t, e):
     """e[k] = exp(-t / tau_k) of class `c`; negative `t` grows."""
     for k in range(kin.i[c, N_MODES]):
@@ -39,7 +39,7 @@ def read_row(kin, c, t, e, g, out):
         out[kin.i[c, COUPLED + 3 * q + 1]] += g[kin.i[c, COUPLED + 3 * q]] * transfer(kin, c, q, t, e)
 
 
-@kernel
+@inner
 def move(kin, c, t, e, x, out):
     """out = Phi(t) x; `e` is `decay` at `t`. With t < 0 it pulls back."""
     for k in range(kin.i[c, N_MODES]):

@@ -11,21 +11,18 @@ import numpy as np
 from ..jit import inlined, kernel
 from ..layout import (
     ACTIVE,
+    ASKED,
     DUE,
     J_GROUP,
     J_SOURCE,
     J_TARGET,
-    MARGIN,
-    MODES,
-    N_COUPLED,
-    N_MODES,
     P_FIRES,
     P_FIRST,
     P_JUMPS,
     P_OUT,
 )
 from .fanout import deliver, span
-from .neuron import S_ROW, epoch_end, epoch_start, margin_now, margin_row, release, rescale, restart, search, voltage
+from .neuron import epoch_end, margin_now, release, rescale, voltage
 from .queue import (
     CULPRIT,
     INSTANT,
@@ -43,9 +40,10 @@ from .queue import (
     push,
     push_own,
 )
-from .react import emit, fire, look, test_list, test_row, watch_again
+from .react import answer, emit, fire, look, test_list, test_row, watch, watch_again
 
 DONE, GROW, RUNAWAY, STEPPED = 0, 1, 2, 3
+NO_HORIZON = -1.0
 
 
 @inlined
@@ -54,7 +52,7 @@ def next_maintenance(wir, st, q, p0, p1):
     time = np.inf
     for p in range(p0, p1):
         time = min(time, epoch_end(wir, st, p))
-        if q.n[N_WATCH] > 0 and wir.pop[p, P_FIRES] and st.horizon[p] > 0.0:
+        if q.n[N_WATCH] > 0 and wir.pop[p, P_FIRES] and st.horizon[p] >= 0.0:
             time = min(time, st.horizon[p])
     return time
 
@@ -69,12 +67,9 @@ def maintain(kin, wir, st, q, p0, p1, now, wk):
             rescale(kin, wir, st, j, wk.scratch)
         st.pop[p, 0] += 1
         for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
-            if wir.who[j, 1] < 0:
-                continue
-            before = st.cell[j, DUE]
-            due = restart(kin, wir, st, j, wk.scratch)
-            if due != before and due < np.inf:
-                push_own(q, due, j)
+            if wir.pop[p, P_FIRES] and st.flag[j, 0] == ACTIVE and st.cell[j, DUE] == np.inf:
+                watch(st, q, j)
+        st.horizon[p] = now
     n = q.n[N_WATCH]
     q.n[N_WATCH] = 0
     kept = np.int64(0)
@@ -84,54 +79,14 @@ def maintain(kin, wir, st, q, p0, p1, now, wk):
             q.watched[q.n[N_WATCH]] = j
             q.n[N_WATCH] += 1
         else:
-            st.flag[j, 1] = 0
+            st.flag[j, 1] &= ASKED
             if st.flag[j, 0] == ACTIVE and st.cell[j, DUE] == np.inf:
                 wk.rest[kept] = j
                 kept += 1
     watch_again(kin, wir, st, q, wk.rest, kept, now, wk.scratch)
     for p in range(p0, p1):
         if st.horizon[p] <= now:
-            st.horizon[p] = 0.0
-
-
-@kernel
-def start_all(kin, wir, st, scratch):
-    """The test at t = 0: whoever is at or above threshold is due at once, all others are searched."""
-    for p in range(wir.popf.shape[0]):
-        if wir.pop[p, P_FIRES] == 0:
-            continue
-        for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
-            if margin_now(kin, wir, st, j, 0.0, scratch) >= 0.0:
-                st.cell[j, DUE] = 0.0
-            else:
-                st.cell[j, DUE] = search(kin, wir, st, j, 0.0, scratch)
-
-
-@kernel
-def queue_due(st, q, first, end):
-    """Fill the empty own heap with what is due for neurons first to end - 1."""
-    q.n[N_OWN] = 0
-    for j in range(first, end):
-        if st.cell[j, DUE] < np.inf:
-            push_own(q, st.cell[j, DUE], j)
-
-
-@kernel
-def could_fire(kin, wir, st, now, scratch):
-    """Whether any active neuron can still reach its threshold without input, at any later time."""
-    for j in range(st.flag.shape[0]):
-        c = wir.who[j, 1]
-        if c < 0 or st.flag[j, 0] != ACTIVE or st.cell[j, MARGIN] == -np.inf:
-            continue
-        if st.cell[j, MARGIN] > 0.0 or kin.i[c, N_COUPLED] > 0:
-            return True
-        margin_row(kin, c, now - epoch_start(wir, st, wir.who[j, 0]), scratch, S_ROW)
-        bound = st.cell[j, MARGIN]
-        for k in range(kin.i[c, N_MODES]):
-            bound += max(0.0, scratch[S_ROW, k] * st.cell[j, MODES + k])
-        if bound >= 0.0 and kin.i[c, N_MODES] > 1:
-            return True
-    return False
+            st.horizon[p] = NO_HORIZON
 
 
 @inlined
@@ -256,11 +211,10 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
         if done >= limit:
             return STEPPED
         take_samples(kin, wir, st, q, probe, min(now, maintenance), until, wk.scratch)
-        if now == np.inf and until == np.inf and not could_fire(kin, wir, st, clock[0], wk.scratch):
-            return DONE
         if maintenance <= min(now, until):
             clock[0] = maintenance
             maintain(kin, wir, st, q, 0, n_pop, maintenance, wk)
+            answer(kin, wir, st, q, maintenance, wk.scratch)
             continue
         if now > until:
             clock[0] = until
@@ -273,15 +227,18 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
         if culprit < 0:
             while q.n[N_SOURCE] < source_time.size and source_time[q.n[N_SOURCE]] == now:
                 if out.time.size == q.n[N_OUT] or q.n[N_FREE] < wir.proj.shape[0]:
+                    answer(kin, wir, st, q, now, wk.scratch)
                     return GROW
                 emit(wir, st, q, source_id[q.n[N_SOURCE]], now, 1.0, out)
                 q.n[N_SOURCE] += 1
             if q.n[N_HEAP] > 0 and q.time[0] == now:
                 if wk.rows.shape[0] < q.n[N_HEAP] + need_slots:
+                    answer(kin, wir, st, q, now, wk.scratch)
                     return GROW
                 culprit = arrivals(kin, wir, st, q, now, out, wk, max_rounds)
         if culprit >= 0:
             q.n[CULPRIT] = culprit
             return RUNAWAY
+        answer(kin, wir, st, q, now, wk.scratch)
         if next_event(st, q, source_time) > now:
             done += 1

@@ -20,6 +20,7 @@ from .heap import (
     test_delivered,
 )
 from .queue import CULPRIT, INSTANT, N_OUT, N_OWN, N_SOURCE, ROUND
+from .react import answer
 
 
 @kernel
@@ -37,6 +38,7 @@ def run_layer(kin, wir, st, q, p, clock, until, time, proj, source, group, ampli
         if maintenance <= min(now, until):
             clock[0] = maintenance
             maintain(kin, wir, st, q, p, p + 1, maintenance, wk)
+            answer(kin, wir, st, q, maintenance, wk.scratch)
             continue
         if now > until:
             clock[0] = until
@@ -51,6 +53,7 @@ def run_layer(kin, wir, st, q, p, clock, until, time, proj, source, group, ampli
             while end < time.size and time[end] == now:
                 end += 1
             if end - at > wk.rows.shape[0]:
+                answer(kin, wir, st, q, now, wk.scratch)
                 return GROW
             q.n[INSTANT] += 1
             n_touched = np.int64(0)
@@ -66,3 +69,4 @@ def run_layer(kin, wir, st, q, p, clock, until, time, proj, source, group, ampli
         if culprit >= 0:
             q.n[CULPRIT] = culprit
             return RUNAWAY
+        answer(kin, wir, st, q, now, wk.scratch)

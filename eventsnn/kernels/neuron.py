@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ..jit import inlined, inner, kernel
+from ..jit import inlined, inner
 from ..layout import (
     ACTIVE,
     AMP0_ROW,
@@ -23,7 +23,6 @@ from ..layout import (
     MODES,
     N_COUPLED,
     N_MODES,
-    NEVER,
     OFFSET_ROW,
     P_EPOCH,
     P_RESET,
@@ -48,19 +47,19 @@ FAINT = 1e-200
 SCRATCH_ROWS, SCRATCH_COLUMNS = S_WORK + WORK_ROWS, WORK_COLUMNS
 
 
-@kernel
+@inner
 def epoch_start(wir, st, p):
     """Absolute time at which the current epoch of population `p` began."""
     return st.pop[p, 0] * wir.popf[p, P_EPOCH] if st.pop[p, 0] > 0 else 0.0
 
 
-@kernel
+@inner
 def epoch_end(wir, st, p):
     """Absolute time of the next change of epoch of population `p`; inf: never."""
     return (st.pop[p, 0] + 1) * wir.popf[p, P_EPOCH]
 
 
-@kernel
+@inner
 def arrival_row(kin, c, port, time, scratch):
     """scratch[S_PULL] = what an arrival of weight 1 at epoch time `time` adds to the stored modes."""
     decay(kin, c, -time, scratch[S_EXP])
@@ -92,7 +91,7 @@ def touch(kin, c, st, j, time):
         st.cell[j, st.cell.shape[1] - 1] = time
 
 
-@kernel
+@inner
 def search(kin, wir, st, j, now, scratch):
     """Absolute time of the next crossing of active neuron `j` in this epoch (f(now) < 0 is given), or inf."""
     p = wir.who[j, 0]
@@ -104,7 +103,7 @@ def search(kin, wir, st, j, now, scratch):
     return max(start + t, now) if t < np.inf else np.inf
 
 
-@kernel
+@inner
 def margin_now(kin, wir, st, j, now, scratch):
     """V - threshold of active neuron `j`."""
     c = wir.who[j, 1]
@@ -112,7 +111,7 @@ def margin_now(kin, wir, st, j, now, scratch):
     return st.cell[j, MARGIN] + dot(kin, c, scratch[S_ROW], st.cell[j], MODES)
 
 
-@kernel
+@inner
 def voltage(kin, wir, st, j, now, scratch):
     """V of neuron `j`, from the closed form; v_reset while refractory."""
     if st.flag[j, 0] == REFRACTORY and wir.pop[wir.who[j, 0], P_RESET]:
@@ -124,7 +123,7 @@ def voltage(kin, wir, st, j, now, scratch):
     return st.par[j, S_V_INF] + dot(kin, c, scratch[S_ROW], st.cell[j], MODES)
 
 
-@kernel
+@inner
 def set_membrane(kin, wir, st, j, v, now, scratch):
     """Set the membrane mode such that V = v now; all other modes stay."""
     c = wir.who[j, 1]
@@ -146,14 +145,14 @@ def activate(st, j):
     st.cell[j, DUE] = np.inf
 
 
-@kernel
+@inner
 def release(kin, wir, st, j, now, scratch):
     """End of refractoriness: V leaves v_reset."""
     set_membrane(kin, wir, st, j, st.par[j, S_V_RESET], now, scratch)
     activate(st, j)
 
 
-@kernel
+@inner
 def spike(kin, wir, st, j, now, scratch):
     """Neuron `j` fires now: x := M x + c, reset, refractoriness. Returns the amplitude of the spike."""
     c = wir.who[j, 1]
@@ -197,7 +196,7 @@ def spike(kin, wir, st, j, now, scratch):
     return amplitude
 
 
-@kernel
+@inner
 def rescale(kin, wir, st, j, scratch):
     """Carry the stored modes of neuron `j` over one epoch: X := Phi(L) X.
 
@@ -218,16 +217,7 @@ def rescale(kin, wir, st, j, scratch):
     touch(kin, c, st, j, 0.0)
 
 
-@kernel
-def restart(kin, wir, st, j, scratch):
-    """After `rescale` and the change of epoch number: what is due in the new epoch. Returns the due time."""
-    if st.flag[j, 0] == REFRACTORY or st.cell[j, DUE] < np.inf or kin.i[wir.who[j, 1], SOLVER] == NEVER:
-        return st.cell[j, DUE]
-    st.cell[j, DUE] = search(kin, wir, st, j, epoch_start(wir, st, wir.who[j, 0]), scratch)
-    return st.cell[j, DUE]
-
-
-@kernel
+@inner
 def reaches(kin, wir, st, j, now, scratch):
     """After all arrivals of an instant: whether a jump of V has carried active neuron `j` to its threshold.
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..jit import inner, kernel
 
 N_HEAP, N_FREE, N_OWN, N_SEQ, N_OUT, N_WATCH, INSTANT, STAGE, N_TOUCHED, N_SAMPLE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
-N_SOURCE, N_SPLIT, PEAK, SEARCHES, OWN_PUSHES, ROUND, CULPRIT, N_SCALARS = 10, 11, 12, 13, 14, 15, 16, 17
+N_SOURCE, N_SPLIT, PEAK, SEARCHES, OWN_PUSHES, ROUND, CULPRIT, N_ASKED, N_SCALARS = 10, 11, 12, 13, 14, 15, 16, 17, 18
 
 
 class Queue(NamedTuple):
@@ -30,6 +30,7 @@ class Queue(NamedTuple):
     own_time: np.ndarray  # f8[own capacity]
     own_id: np.ndarray  # i8[own capacity]
     watched: np.ndarray  # i8[N] neurons to look at again at the next horizon
+    asked: np.ndarray  # i8[N] neurons whose next crossing is to be searched before time goes on
 
 
 class Out(NamedTuple):

@@ -5,6 +5,7 @@ import numpy as np
 from ..jit import inlined, inner
 from ..layout import (
     ACTIVE,
+    ASKED,
     DENSE_F32,
     DUE,
     GENERAL,
@@ -29,12 +30,13 @@ from ..layout import (
     SLOW,
     SOLVER,
     TWO,
+    WATCHED,
 )
 from .crossing import closed_crossing
 from .fanout import row_length, target_of
 from .flow import decay, dot
 from .neuron import S_HOR, S_HSLOPE, S_NOW, S_PULL, S_SLOPE, epoch_end, epoch_start, margin_now, search, spike
-from .queue import N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
+from .queue import N_ASKED, N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
 from .screen import MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
 
@@ -65,6 +67,24 @@ def emit(wir, st, q, j, now, amplitude, out):
 
 
 @inlined
+def watch(st, q, j):
+    """Look at neuron `j` again at the next horizon."""
+    if st.flag[j, 1] & WATCHED == 0:
+        st.flag[j, 1] |= WATCHED
+        q.watched[q.n[N_WATCH]] = j
+        q.n[N_WATCH] += 1
+
+
+@inlined
+def ask(st, q, j):
+    """Have the next crossing of neuron `j` searched by `answer` before time goes on."""
+    if st.flag[j, 1] & ASKED == 0:
+        st.flag[j, 1] |= ASKED
+        q.asked[q.n[N_ASKED]] = j
+        q.n[N_ASKED] += 1
+
+
+@inlined
 def expect(st, q, j, due):
     """Note when neuron `j` is due, if that is new."""
     if due != st.cell[j, DUE]:
@@ -83,7 +103,7 @@ def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
                 push_own(q, st.cell[j, DUE], j)
             return True
         if margin_now(kin, wir, st, j, now, scratch) < 0.0:
-            expect(st, q, j, search(kin, wir, st, j, now, scratch))
+            ask(st, q, j)
             return True
         if q.n[N_OUT] + 2 >= out.time.size or q.n[N_FREE] <= 2 * wir.proj.shape[0]:
             st.cell[j, DUE] = now
@@ -110,20 +130,38 @@ def renew_horizon(wir, st, p, now):
 
 
 @inner
-def act(kin, wir, st, q, j, now, verdict, scratch):
-    """Act on the verdict of a screen on active neuron `j`. Crossings beyond the horizon are not queued but watched."""
+def act(st, q, j, verdict):
+    """Act on the verdict of a screen on active neuron `j`."""
     if verdict == SEARCH:
-        q.n[SEARCHES] += 1
-        due = search(kin, wir, st, j, now, scratch)
-        if due <= st.horizon[wir.who[j, 0]]:
-            expect(st, q, j, due)
-            return
-        verdict = WATCH if due < np.inf else QUIET
+        ask(st, q, j)
+        return
     st.cell[j, DUE] = np.inf
-    if verdict == WATCH and st.flag[j, 1] == 0:
-        st.flag[j, 1] = 1
-        q.watched[q.n[N_WATCH]] = j
-        q.n[N_WATCH] += 1
+    if verdict == WATCH:
+        watch(st, q, j)
+
+
+@inner
+def answer(kin, wir, st, q, now, scratch):
+    """Search the next crossing of every neuron asked for. Those beyond the horizon are not queued but watched.
+
+    The only place of the loops that holds the whole solver: each function that holds it is compiled with all of it.
+    """
+    for i in range(q.n[N_ASKED]):
+        j = q.asked[i]
+        st.flag[j, 1] &= WATCHED
+        if st.flag[j, 0] != ACTIVE:
+            continue
+        q.n[SEARCHES] += 1
+        p = wir.who[j, 0]
+        renew_horizon(wir, st, p, now)
+        due = search(kin, wir, st, j, now, scratch)
+        if due <= st.horizon[p]:
+            expect(st, q, j, due)
+            continue
+        st.cell[j, DUE] = np.inf
+        if due < np.inf:
+            watch(st, q, j)
+    q.n[N_ASKED] = 0
 
 
 @inlined
@@ -133,7 +171,7 @@ def look(kin, wir, st, q, j, now, scratch):
     renew_horizon(wir, st, p, now)
     start = epoch_start(wir, st, p)
     drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
-    act(kin, wir, st, q, j, now, screen(kin, c, st.cell[j], st.horizon[p] - now, drive, slow, scratch), scratch)
+    act(st, q, j, screen(kin, c, st.cell[j], st.horizon[p] - now, drive, slow, scratch))
 
 
 @inner
@@ -192,10 +230,8 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
             verdict = WATCH if due < np.inf else QUIET
         if cell[j, DUE] != np.inf:
             cell[j, DUE] = np.inf
-        if verdict == WATCH and flag[j, 1] == 0:
-            flag[j, 1] = 1
-            q.watched[q.n[N_WATCH]] = np.int64(j)
-            q.n[N_WATCH] += 1
+        if verdict == WATCH and flag[j, 1] & WATCHED == 0:
+            watch(st, q, np.int64(j))
 
 
 @inlined
@@ -225,9 +261,9 @@ def test_row(kin, wir, st, q, k, first, end, now, scratch):
         if kin.i[known, SOLVER] == GENERAL:
             st.cell[j, last] = now - start
         verdict = screen(kin, known, st.cell[j], ahead, drive, slow, scratch)
-        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1])):
+        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1] & WATCHED)):
             continue
-        act(kin, wir, st, q, np.int64(j), now, verdict, scratch)
+        act(st, q, np.int64(j), verdict)
 
 
 @inner
@@ -269,16 +305,16 @@ def test_list(kin, wir, st, q, who, n, now, out, max_rounds, scratch):
         if wir.pop[p, P_FIRES] == 0:
             continue
         verdict = screen(kin, c, st.cell[j], ahead, drive, slow, scratch)
-        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1])):
+        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1] & WATCHED)):
             continue
-        act(kin, wir, st, q, j, now, verdict, scratch)
+        act(st, q, j, verdict)
     return np.int64(-1)
 
 
 @inlined
 def watch_again(kin, wir, st, q, who, n, now, scratch):
     """At a horizon: look at the active ones of who[:n] that are not due, up to the next horizon."""
-    first = 0
+    first = np.int64(0)
     while first < n:
         p, c = wir.who[who[first], 0], wir.who[who[first], 1]
         end = first
@@ -292,5 +328,5 @@ def watch_again(kin, wir, st, q, who, n, now, scratch):
         else:
             for i in range(first, end):
                 verdict = screen(kin, c, st.cell[who[i]], st.horizon[p] - now, drive, slow, scratch)
-                act(kin, wir, st, q, who[i], now, verdict, scratch)
+                act(st, q, who[i], verdict)
         first = end

@@ -15,6 +15,7 @@ MAX_ZEROS = 24
 # rows of the scratch array
 _LOCAL, _EXP, _ROW, _EVEN, _ODD = 0, 1, 2, 3, 4
 WORK_ROWS, WORK_COLUMNS = 5, 32
+_TOP = np.int64(0)  # an int64 like the other level numbers, not a literal, which would compile twice
 
 
 @inner
@@ -101,13 +102,13 @@ def first_crossing(kin, c, margin, cell, first, since, until, work):
             low, f_low = high, f_high
         count = found
     low = 0.0
-    f_low = _value(kin, c, margin, 0, 0.0, work)
+    f_low = _value(kin, c, margin, _TOP, 0.0, work)
     for k in range(count + 1):
         high = work[_ODD, k] if k < count else span
-        f_high = _value(kin, c, margin, 0, high, work)
+        f_high = _value(kin, c, margin, _TOP, high, work)
         if f_high >= 0.0:
             if f_low >= 0.0:
                 return since + low
-            return since + _zero(kin, c, margin, 0, low, high, f_low, f_high, work)
+            return since + _zero(kin, c, margin, _TOP, low, high, f_low, f_high, work)
         low, f_low = high, f_high
     return np.inf

@@ -4,19 +4,8 @@ import numpy as np
 
 from .. import layout
 from ..errors import RunawayError
-from ..kernels.flow import decay, move
-from ..kernels.heap import start_all
-from ..kernels.neuron import (
-    S_EXP,
-    S_X,
-    SCRATCH_COLUMNS,
-    SCRATCH_ROWS,
-    epoch_start,
-    margin_now,
-    search,
-    set_membrane,
-    voltage,
-)
+from ..kernels import single
+from ..kernels.neuron import S_X, SCRATCH_COLUMNS, SCRATCH_ROWS
 from ..model.neurons import LinearNeuron
 from .sources import Sources
 
@@ -48,8 +37,23 @@ def new_state(lowered):
                 modes[:, k] -= basis[:, k, j] * modes[:, j]
     state.cell[:, layout.MARGIN] = state.par[:, layout.S_V_INF] - state.par[:, layout.S_THETA]
     state.cell[:, layout.DUE] = np.inf
-    start_all(lowered.kinetics, lowered.wiring, state, np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS)))
+    _start(lowered, state)
     return state
+
+
+def _start(lowered, state):
+    """The test at t = 0: neurons at or above threshold are due at once, all others are watched."""
+    wiring = lowered.wiring
+    active = np.flatnonzero(wiring.who[:, 1] >= 0)
+    active = active[wiring.pop[wiring.who[active, 0], layout.P_FIRES] == 1]
+    classes = wiring.who[active, 1]
+    value = np.zeros(active.size)
+    for k in range(state.cell.shape[1] - layout.MODES):
+        if k < lowered.kinetics.f.shape[2]:
+            value += lowered.kinetics.f[classes, layout.MARGIN_ROW, k] * state.cell[active, layout.MODES + k]
+    above = state.cell[active, layout.MARGIN] + value >= 0.0
+    state.cell[active[above], layout.DUE] = 0.0
+    state.flag[active[~above], 1] = layout.WATCHED
 
 
 class Scheduler:
@@ -71,20 +75,16 @@ class Scheduler:
 
     def voltage(self, ids):
         """V of neurons `ids` (global) at the current time."""
-        return np.array([voltage(self.lowered.kinetics, self.lowered.wiring, self.state, int(j), self.time,
+        return np.array([single.voltage(self.lowered.kinetics, self.lowered.wiring, self.state, int(j), self.time,
                                  self.scratch) for j in ids])
 
     def modes(self, ids):
         """Modes of neurons `ids` (global) at the current time [len(ids), M]."""
-        kinetics, wiring, state = self.lowered.kinetics, self.lowered.wiring, self.state
-        result = np.zeros((len(ids), self.lowered.cell_columns - layout.MODES))
+        width = self.lowered.cell_columns - layout.MODES
+        result = np.zeros((len(ids), width))
         for row, j in zip(result, ids):
-            p, c = wiring.who[j]
-            time = self.time - epoch_start(wiring, state, p)
-            decay(kinetics, c, time, self.scratch[S_EXP])
-            move(kinetics, c, time, self.scratch[S_EXP], state.cell[j, layout.MODES:], self.scratch[S_X])
-            m = kinetics.i[c, layout.N_MODES]
-            row[:m] = self.scratch[S_X, :m]
+            single.modes_of(self.lowered.kinetics, self.lowered.wiring, self.state, j, self.time, self.scratch)
+            row[:] = self.scratch[S_X, :width]
         return result
 
     def change(self, p, new):
@@ -99,14 +99,14 @@ class Scheduler:
         v_inf = sum(np.broadcast_to(v, part.stop - part.start) for v in self.settings[p].values())
         for i, j in enumerate(range(part.start, part.stop)):
             if self.settings[p] and v_inf[i] != state.par[j, layout.S_V_INF]:
-                v = voltage(*args, j, now, self.scratch)
+                v = single.voltage(*args, j, now, self.scratch)
                 state.par[j, layout.S_V_INF] = v_inf[i]
                 if "bias" not in new and state.flag[j, 0] == layout.ACTIVE:
-                    set_membrane(*args, j, v, now, self.scratch)
+                    single.set_membrane(*args, j, v, now, self.scratch)
             if state.flag[j, 0] == layout.ACTIVE:
                 state.cell[j, layout.MARGIN] = state.par[j, layout.S_V_INF] - state.par[j, layout.S_THETA]
-                above = margin_now(*args, j, now, self.scratch) >= 0.0
-                state.cell[j, layout.DUE] = now if above else search(*args, j, now, self.scratch)
+                above = single.margin_now(*args, j, now, self.scratch) >= 0.0
+                state.cell[j, layout.DUE] = now if above else single.search(*args, j, now, self.scratch)
         self.requeue()
 
     def requeue(self):

@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import layout
 from ..kernels import heap as kernel
+from ..kernels import single
 from ..kernels.queue import (
     INSTANT,
     N_FREE,
@@ -13,6 +14,7 @@ from ..kernels.queue import (
     N_SAMPLE,
     N_SCALARS,
     N_SOURCE,
+    N_WATCH,
     PEAK,
     SEARCHES,
     Out,
@@ -32,7 +34,7 @@ def new_queue(n, capacity, own_capacity):
     integers = lambda size: np.zeros(size, np.int64)  # noqa: E731
     return Queue(numbers, np.zeros(capacity), np.zeros(capacity, np.uint64), integers(capacity), np.zeros(capacity),
                  np.zeros(capacity), integers(capacity), integers(capacity), np.arange(capacity - 1, -1, -1),
-                 np.zeros(own_capacity), integers(own_capacity), integers(n))
+                 np.zeros(own_capacity), integers(own_capacity), integers(n), integers(n))
 
 
 def grow_queue(q, capacity, own_capacity):
@@ -49,6 +51,14 @@ def grow_queue(q, capacity, own_capacity):
     new.own_time[:q.own_time.size], new.own_id[:q.own_id.size] = q.own_time, q.own_id
     new.watched[:] = q.watched
     return new
+
+
+def fill_own(q, state, first, end):
+    """Fill the queue of own events with what is due for neurons first to end - 1; a sorted list is a heap."""
+    due = state.cell[first:end, layout.DUE]
+    ids = np.flatnonzero(due < np.inf)
+    ids = ids[np.argsort(due[ids], kind="stable")]
+    q.own_time[:ids.size], q.own_id[:ids.size], q.n[N_OWN] = due[ids], ids + first, ids.size
 
 
 def new_out(capacity):
@@ -92,7 +102,9 @@ class Heap(Scheduler):
 
     def requeue(self):
         """Rebuild the queue of own events from the due times in the state."""
-        kernel.queue_due(self.state, self.queue, 0, self.lowered.n)
+        fill_own(self.queue, self.state, 0, self.lowered.n)
+        watched = np.flatnonzero(self.state.flag[:, 1])
+        self.queue.watched[:watched.size], self.queue.n[N_WATCH] = watched, watched.size
 
     def _grow(self):
         q, n = self.queue, self.lowered.n
@@ -142,8 +154,16 @@ class Heap(Scheduler):
         twin.queue = Queue(*(a.copy() for a in self.queue))
         twin.out, twin.sources = new_out(self.out.time.size), self.sources.copy()
         bound = twin.sources.next_poisson()
-        code, *_ = twin._run(bound, 1, new_probe(None))
-        return bound if code == kernel.DONE else twin.time
+        stop = max(self.time, 1e-3)
+        while True:
+            stop = min(2.0 * stop, bound)
+            if twin._run(stop, 1, new_probe(None))[0] != kernel.DONE:
+                return twin.time
+            if stop == bound:
+                return bound
+            if not (twin.queue.n[N_HEAP] or twin.sources.times.size or np.isfinite(twin.state.cell[:, layout.DUE]).any()
+                    or single.could_fire(self.lowered.kinetics, self.lowered.wiring, twin.state, twin.time, self.scratch)):
+                return bound
 
     def diagnostics(self):
         """How the scheduler worked; not part of the result."""

@@ -8,7 +8,7 @@ from ..kernels.queue import INSTANT, N_FREE, N_OUT, N_SAMPLE, N_SOURCE, SEARCHES
 from ..layout import J_DELAY, J_GROUP, J_OUT, J_ROW, J_SOURCE, J_TARGET, P_FIRST, P_OUT, P_RANK
 from ..model.graph import strong_components
 from .base import Scheduler
-from .heap import Heap, new_out, new_probe, new_queue, with_room
+from .heap import Heap, fill_own, new_out, new_probe, new_queue, with_room
 
 _FIELDS = ("time", "source", "proj", "group", "seq", "amplitude")
 
@@ -35,7 +35,8 @@ class Layered(Scheduler):
         self.out = new_out(2 * n + 1024)
         self.work = Work(np.empty((1024, 3), np.int64), np.empty(n, np.int64), np.empty(n, np.int64), self.scratch)
         self.coming = [_empty() for _ in lowered.names]
-        self.watched = [np.zeros(0, np.int64) for _ in lowered.names]
+        first = lowered.first
+        self.watched = [np.flatnonzero(self.state.flag[a:b, 1]) + a for a, b in zip(first[:-1], first[1:])]
         self.seq = 0
 
     def _send(self, p, times, ids, amplitudes):
@@ -80,7 +81,7 @@ class Layered(Scheduler):
         q.watched[:watched.size] = watched
         q.n[kernel.N_WATCH] = watched.size
         q.n[N_OUT] = q.n[N_SAMPLE] = q.n[N_SOURCE] = 0
-        kernel.queue_due(self.state, q, wiring.pop[p, P_FIRST], wiring.pop[p + 1, P_FIRST])
+        fill_own(q, self.state, wiring.pop[p, P_FIRST], wiring.pop[p + 1, P_FIRST])
         clock = np.array([self.time])
         while True:
             code = run_layer(self.lowered.kinetics, self._alone, self.state, q, p, clock, until, now["time"], now["proj"],

@@ -8,9 +8,8 @@ further round of the same instant. The arithmetic of one neuron is `kernels.neur
 import numpy as np
 from sortedcontainers import SortedKeyList, SortedList
 
-from ..kernels import neuron
-from ..kernels.fanout import row_length, span, target_of, weight_of
-from ..kernels.heap import could_fire
+from ..kernels import single
+from ..kernels.neuron import S_PULL
 from ..layout import (
     ACTIVE,
     DUE,
@@ -23,17 +22,19 @@ from ..layout import (
     J_TARGET,
     MODES,
     N_MODES,
+    P_EPOCH,
     P_FIRST,
     P_OUT,
     P_RANK,
     REFRACTORY,
     S_PENDING,
+    WATCHED,
 )
 from .base import Scheduler
 
 
 class Reference(Scheduler):
-    """Sorted lists of arrivals and own events; crossings are searched after every event of a neuron."""
+    """Sorted lists of arrivals and own events; crossings are searched after every event of a single."""
 
     name = "reference"
 
@@ -41,13 +42,23 @@ class Reference(Scheduler):
         super().__init__(lowered, **options)
         self.arrivals = SortedKeyList(key=lambda a: a[:6])
         self.seq = self.n_instants = 0
+        longest = max([1, *(int(n) for n in np.diff(lowered.wiring.row)), *(p.n for p in lowered.populations)])
+        self._targets, self._weights = np.zeros(longest, np.int64), np.zeros(longest)
         self._args = lowered.kinetics, lowered.wiring, self.state
+        for j in np.flatnonzero(self.state.flag[:, 1] & WATCHED):
+            self.state.cell[j, DUE] = single.search(*self._args, j, self.time, self.scratch)
+        self.state.flag[:, 1] = 0
         self.requeue()
 
     def requeue(self):
         """Rebuild the list of own events from the due times in the state."""
         cell = self.state.cell
         self.own = SortedList((cell[j, DUE], j) for j in range(self.lowered.n) if cell[j, DUE] < np.inf)
+
+    def _epoch(self, p, ahead=0):
+        """Start of the current epoch of population `p`, or of a later one."""
+        number = self.state.pop[p, 0] + ahead
+        return number * self.lowered.wiring.popf[p, P_EPOCH] if number else 0.0
 
     def _set_due(self, j, due):
         """Own event of neuron `j`, replacing what was due before."""
@@ -66,7 +77,7 @@ class Reference(Scheduler):
         spikes.append((now, j))
         source = j - wiring.pop[p, P_FIRST]
         for k in wiring.proj[wiring.pop[p, P_OUT]:wiring.pop[p + 1, P_OUT], J_OUT]:
-            if row_length(wiring, k, source) == 0:
+            if single.row_length(wiring, k, source) == 0:
                 continue
             rank = int(wiring.pop[wiring.proj[k, J_TARGET], P_RANK])
             if wiring.proj[k, J_GROUP] < 0:
@@ -82,13 +93,13 @@ class Reference(Scheduler):
         """Spike, and again while the neuron stays at or above threshold; then look ahead."""
         for _ in range(self.max_rounds):
             self.own.discard((self.state.cell[j, DUE], j))
-            self._emit(j, now, neuron.spike(*self._args, j, now, self.scratch), spikes)
+            self._emit(j, now, single.spike(*self._args, j, now, self.scratch), spikes)
             if self.state.flag[j, 0] == REFRACTORY:
                 if self.state.cell[j, DUE] < np.inf:
                     self.own.add((self.state.cell[j, DUE], j))
                 return
-            if neuron.margin_now(*self._args, j, now, self.scratch) < 0.0:
-                self._set_due(j, neuron.search(*self._args, j, now, self.scratch))
+            if single.margin_now(*self._args, j, now, self.scratch) < 0.0:
+                self._set_due(j, single.search(*self._args, j, now, self.scratch))
                 return
         raise self.runaway([j])
 
@@ -97,19 +108,17 @@ class Reference(Scheduler):
         kinetics, wiring, state = self._args
         _, _, j, k, group, _, amplitude = arrival
         p, port, source = wiring.proj[k, J_TARGET], wiring.proj[k, J_PORT], j - wiring.pop[wiring.proj[k, J_SOURCE], P_FIRST]
-        time = now - neuron.epoch_start(wiring, state, p)
-        first, end = span(wiring, k, source, group)
-        self.state.arrived[k] += end - first
-        reached = []
-        for i in range(first, end):
-            target = int(target_of(wiring, k, i))
+        time = now - self._epoch(p)
+        n = single.synapses(wiring, k, source, group, self._targets, self._weights)
+        self.state.arrived[k] += n
+        reached = self._targets[:n].tolist()
+        for target, weight in zip(reached, self._weights[:n].tolist()):
             c = wiring.who[target, 1]
-            neuron.arrival_row(kinetics, c, port, time, self.scratch)
-            w = float(weight_of(wiring, k, source, i)) * amplitude
+            single.arrival_row(kinetics, c, port, time, self.scratch)
+            w = weight * amplitude
             self.state.par[target, S_PENDING] += w * kinetics.f[c, DV_ROW, port]
             for m in range(kinetics.i[c, N_MODES]):
-                self.state.cell[target, MODES + m] += w * self.scratch[neuron.S_PULL, m]
-            reached.append(target)
+                self.state.cell[target, MODES + m] += w * self.scratch[S_PULL, m]
         return reached
 
     def _own_events(self, now, spikes):
@@ -122,9 +131,9 @@ class Reference(Scheduler):
                 self.state.cell[j, DUE] = np.inf
                 ending.append(j)
         for j in ending:
-            neuron.release(*self._args, j, now, self.scratch)
-            above = neuron.margin_now(*self._args, j, now, self.scratch) >= 0.0
-            self._set_due(j, now if above else neuron.search(*self._args, j, now, self.scratch))
+            single.release(*self._args, j, now, self.scratch)
+            above = single.margin_now(*self._args, j, now, self.scratch) >= 0.0
+            self._set_due(j, now if above else single.search(*self._args, j, now, self.scratch))
 
     def _arrive(self, now, spikes):
         """The arrivals of the lowest rank that is due."""
@@ -137,25 +146,24 @@ class Reference(Scheduler):
         for j in sorted(reached):
             if self.state.flag[j, 0] != ACTIVE:
                 self.state.par[j, S_PENDING] = 0.0
-            elif neuron.reaches(*self._args, j, now, self.scratch):
+            elif single.reaches(*self._args, j, now, self.scratch):
                 self._fire(j, now, spikes)
             else:
-                self._set_due(j, neuron.search(*self._args, j, now, self.scratch))
+                self._set_due(j, single.search(*self._args, j, now, self.scratch))
             self.state.par[j, S_PENDING] = 0.0
 
     def _change_epochs(self, now):
         wiring = self.lowered.wiring
         for p in range(len(self.lowered.names)):
-            if neuron.epoch_end(wiring, self.state, p) > now:
+            if self._epoch(p, 1) > now:
                 continue
             members = [j for j in range(wiring.pop[p, P_FIRST], wiring.pop[p + 1, P_FIRST]) if wiring.who[j, 1] >= 0]
             for j in members:
-                neuron.rescale(*self._args, j, self.scratch)
+                single.rescale(*self._args, j, self.scratch)
             self.state.pop[p, 0] += 1
             for j in members:
-                due = neuron.restart(*self._args, j, self.scratch)
-                if due < np.inf and (due, j) not in self.own:
-                    self.own.add((due, j))
+                if self.state.flag[j, 0] == ACTIVE and self.state.cell[j, DUE] == np.inf:
+                    self._set_due(j, single.search(*self._args, j, self._epoch(p), self.scratch))
 
     def advance(self, until, probe=None, limit=None):
         """Process every event with time <= until (or `limit` instants); see `Heap.advance`."""
@@ -167,11 +175,11 @@ class Reference(Scheduler):
         while limit is None or done < limit:
             now = min(self.own[0][0] if self.own else np.inf, self.arrivals[0][0] if self.arrivals else np.inf,
                       times[used] if used < times.size else np.inf)
-            epoch = min(neuron.epoch_end(wiring, self.state, p) for p in range(n_pop))
+            epoch = min(self._epoch(p, 1) for p in range(n_pop))
             while sampled < probe_times.size and probe_times[sampled] < min(now, epoch) and probe_times[sampled] <= until:
-                values[sampled] = [neuron.voltage(*self._args, j, probe_times[sampled], self.scratch) for j in probe_ids]
+                values[sampled] = [single.voltage(*self._args, j, probe_times[sampled], self.scratch) for j in probe_ids]
                 sampled += 1
-            if now == until == np.inf and not could_fire(*self._args, self.time, self.scratch):
+            if now == until == np.inf and not single.could_fire(*self._args, self.time, self.scratch):
                 break
             if epoch <= min(now, until):
                 self.time = float(epoch)

@@ -1,0 +1,108 @@
+"""Single operations callable from Python: for the reference scheduler, state access and changes by the user.
+
+The loops use the same functions without these wrappers, whose compile time only those pay who need them.
+"""
+
+import numpy as np
+
+from ..jit import kernel
+from ..layout import ACTIVE, MARGIN, MODES, N_COUPLED, N_MODES
+from . import fanout, flow, neuron
+from .neuron import S_EXP, S_ROW, S_X
+
+
+@kernel
+def arrival_row(kin, c, port, time, scratch):
+    """See `neuron.arrival_row`."""
+    neuron.arrival_row(kin, c, port, time, scratch)
+
+
+@kernel
+def margin_now(kin, wir, st, j, now, scratch):
+    """See `neuron.margin_now`."""
+    return neuron.margin_now(kin, wir, st, j, now, scratch)
+
+
+@kernel
+def search(kin, wir, st, j, now, scratch):
+    """See `neuron.search`."""
+    return neuron.search(kin, wir, st, j, now, scratch)
+
+
+@kernel
+def reaches(kin, wir, st, j, now, scratch):
+    """See `neuron.reaches`."""
+    return neuron.reaches(kin, wir, st, j, now, scratch)
+
+
+@kernel
+def spike(kin, wir, st, j, now, scratch):
+    """See `neuron.spike`."""
+    return neuron.spike(kin, wir, st, j, now, scratch)
+
+
+@kernel
+def release(kin, wir, st, j, now, scratch):
+    """See `neuron.release`."""
+    neuron.release(kin, wir, st, j, now, scratch)
+
+
+@kernel
+def rescale(kin, wir, st, j, scratch):
+    """See `neuron.rescale`."""
+    neuron.rescale(kin, wir, st, j, scratch)
+
+
+@kernel
+def voltage(kin, wir, st, j, now, scratch):
+    """See `neuron.voltage`."""
+    return neuron.voltage(kin, wir, st, j, now, scratch)
+
+
+@kernel
+def set_membrane(kin, wir, st, j, v, now, scratch):
+    """See `neuron.set_membrane`."""
+    neuron.set_membrane(kin, wir, st, j, v, now, scratch)
+
+
+@kernel
+def synapses(wir, k, source, group, target, weight):
+    """Write targets and weights of a row (or delay group) of projection `k`; returns how many."""
+    first, end = fanout.span(wir, k, source, group)
+    for i in range(first, end):
+        target[i - first] = fanout.target_of(wir, k, i)
+        weight[i - first] = fanout.weight_of(wir, k, source, i)
+    return end - first
+
+
+@kernel
+def row_length(wir, k, source):
+    """See `fanout.row_length`."""
+    return fanout.row_length(wir, k, source)
+
+
+@kernel
+def modes_of(kin, wir, st, j, now, scratch):
+    """scratch[S_X] = modes of neuron `j` at time `now`."""
+    c = wir.who[j, 1]
+    time = now - neuron.epoch_start(wir, st, wir.who[j, 0])
+    flow.decay(kin, c, time, scratch[S_EXP])
+    flow.move(kin, c, time, scratch[S_EXP], st.cell[j, MODES:], scratch[S_X])
+
+
+@kernel
+def could_fire(kin, wir, st, now, scratch):
+    """Whether any active neuron can still reach its threshold without input, at any later time."""
+    for j in range(st.flag.shape[0]):
+        c = wir.who[j, 1]
+        if c < 0 or st.flag[j, 0] != ACTIVE or st.cell[j, MARGIN] == -np.inf:
+            continue
+        if st.cell[j, MARGIN] > 0.0 or kin.i[c, N_COUPLED] > 0:
+            return True
+        neuron.margin_row(kin, c, now - neuron.epoch_start(wir, st, wir.who[j, 0]), scratch, S_ROW)
+        bound = st.cell[j, MARGIN]
+        for k in range(kin.i[c, N_MODES]):
+            bound += max(0.0, scratch[S_ROW, k] * st.cell[j, MODES + k])
+        if bound >= 0.0 and kin.i[c, N_MODES] > 1:
+            return True
+    return False
