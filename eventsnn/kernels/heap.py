@@ -8,7 +8,7 @@ when an array is full and goes on from there, so nothing is allocated inside.
 
 import numpy as np
 
-from ..jit import inlined, kernel
+from ..jit import inlined, inner, kernel
 from ..layout import (
     ACTIVE,
     ASKED,
@@ -57,7 +57,7 @@ def next_maintenance(wir, st, q, p0, p1):
     return time
 
 
-@inlined
+@inner
 def maintain(kin, wir, st, q, p0, p1, now, wk):
     """Changes of epoch that are due, then the watched neurons whose horizon is reached."""
     for p in range(p0, p1):
@@ -176,7 +176,7 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     return test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
 
 
-@inlined
+@inner
 def take_samples(kin, wir, st, q, probe, before, until, scratch):
     """Record the voltages at all probe times that lie before `before` and not after `until`."""
     while q.n[N_SAMPLE] < probe.time.size:
@@ -210,7 +210,8 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
         maintenance = next_maintenance(wir, st, q, 0, n_pop)
         if done >= limit:
             return STEPPED
-        take_samples(kin, wir, st, q, probe, min(now, maintenance), until, wk.scratch)
+        if q.n[N_SAMPLE] < probe.time.size:
+            take_samples(kin, wir, st, q, probe, min(now, maintenance), until, wk.scratch)
         if maintenance <= min(now, until):
             clock[0] = maintenance
             maintain(kin, wir, st, q, 0, n_pop, maintenance, wk)

@@ -40,7 +40,7 @@ from .queue import N_ASKED, N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_
 from .screen import MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
 
-@inlined
+@inner
 def emit(wir, st, q, j, now, amplitude, out):
     """Record a spike of neuron `j` and put it on its way, one entry per projection."""
     p = wir.who[j, 0]
@@ -311,7 +311,7 @@ def test_list(kin, wir, st, q, who, n, now, out, max_rounds, scratch):
     return np.int64(-1)
 
 
-@inlined
+@inner
 def watch_again(kin, wir, st, q, who, n, now, scratch):
     """At a horizon: look at the active ones of who[:n] that are not due, up to the next horizon."""
     first = np.int64(0)

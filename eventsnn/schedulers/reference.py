@@ -171,7 +171,7 @@ class Reference(Scheduler):
         probe_times, probe_ids = probe if probe is not None else (np.zeros(0), np.zeros(0, np.int64))
         values = np.full((probe_times.size, probe_ids.size), np.nan)
         spikes, used, sampled, rounds, done = [], 0, 0, 0, 0
-        wiring, n_pop = self.lowered.wiring, len(self.lowered.names)
+        n_pop = len(self.lowered.names)
         while limit is None or done < limit:
             now = min(self.own[0][0] if self.own else np.inf, self.arrivals[0][0] if self.arrivals else np.inf,
                       times[used] if used < times.size else np.inf)
