@@ -35,13 +35,9 @@ class Case(NamedTuple):
     record: es.Record
 
 
-def refractory(rng):
-    return float(rng.choice([0.0, 1.0 * MS, 2.5 * MS, math.inf], p=[0.4, 0.2, 0.3, 0.1]))
-
-
-def cell(rng, kind, n):
-    """One population of `kind` with random parameters."""
-    t_ref = refractory(rng)
+def cell(rng, kind, n, recurrent):
+    """One population of `kind` with random parameters. Loops have refractory periods: without, rates may explode."""
+    t_ref = float(rng.choice([1.0 * MS if recurrent else 0.0, 1.0 * MS, 2.5 * MS, math.inf], p=[0.4, 0.2, 0.3, 0.1]))
     tau_mem = rng.choice([5.0, 10.0, 20.0]) * MS
     tau_syn = rng.choice([1.0, 2.5, 5.0]) * MS * rng.choice([1.0, rng.uniform(1.2, 1.7)])
     tau_syn = tau_syn if abs(tau_syn / tau_mem - 1.0) > 0.2 else 0.4 * tau_mem
@@ -64,7 +60,7 @@ def cell(rng, kind, n):
         return Cell(es.LIF(n, tau_mem=tau_mem, tau_syn=near, **common), (3.0,), t_ref > 0.0)
     if kind == "lif_mismatch":
         wobble = lambda: rng.uniform(0.8, 1.2, n)  # noqa: E731
-        refs = np.where(rng.random(n) < 0.5, 0.0, 2.0 * MS)
+        refs = np.where(rng.random(n) < 0.5, 1.0 * MS if recurrent else 0.0, 2.0 * MS)
         neuron = es.LIF(n, tau_mem=tau_mem * wobble(), tau_syn=tau_syn * wobble(), v_threshold=wobble(), v_reset=-wobble(),
                         t_ref=refs, i_offset=rng.uniform(0.0, 1.4, n), v_init=rng.uniform(-0.5, 1.1, n),
                         v_leak=0.1 * wobble())
@@ -132,7 +128,7 @@ def build(kinds, recurrent, seed):
     for k, kind in enumerate(kinds):
         name = f"{kind}{k}"
         sizes[name] = int(rng.integers(1, 6))
-        cells[name] = cell(rng, kind, sizes[name])
+        cells[name] = cell(rng, kind, sizes[name], recurrent)
         net.add(name, cells[name].neuron)
     if late:
         net.add("input", es.Input(N_INPUT))
