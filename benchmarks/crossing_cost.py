@@ -12,16 +12,17 @@ import statistics
 import time
 from pathlib import Path
 
-import eventsnn as es
 import measure
 import numpy as np
+from tqdm import tqdm
+
+import eventsnn as es
 from eventsnn.jit import jit
 from eventsnn.kernels.crossing import next_crossing
 from eventsnn.kernels.flow import decay, read_row
 from eventsnn.kernels.neuron import SCRATCH_COLUMNS, SCRATCH_ROWS
 from eventsnn.layout import MARGIN_ROW, N_MODES
 from eventsnn.model.lower import lower
-from tqdm import tqdm
 
 SOLVERS = {  # name: (tau_mem, tau_syn) in s
     "one": (20e-3, 0.0),

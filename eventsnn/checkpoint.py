@@ -70,7 +70,7 @@ def read_checkpoint(cls, path):
     sim = cls.__new__(cls)
     sim.lowered, sim.record, sim.seed = lowered, record, int(attrs["seed"])
     sim._keep, sim._probes, sim._progress = record.wants(lowered), record.probes(lowered), False
-    sim._max_rounds, sim._inputs = int(attrs["max_rounds"]), []
+    sim._max_rounds = int(attrs["max_rounds"])
     sim._kind = choose(str(attrs["scheduler"]), lowered)
     part = lambda name: {k[len(name) + 1:]: v for k, v in data.items() if k.startswith(name + "/")}  # noqa: E731
     from .layout import State

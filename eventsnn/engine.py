@@ -56,7 +56,6 @@ class Simulation:
         self._progress = progress
         self._kind = choose(scheduler, self.lowered)
         self._max_rounds = count(max_rounds, "max_rounds", "the simulation")
-        self._inputs = [inputs]
         self._begin(inputs)
 
     def _begin(self, inputs):
@@ -101,7 +100,6 @@ class Simulation:
         Raises `UnknownNameError` for an unknown population, `InputError` for ids out of range and past times.
         """
         self._push(inputs)
-        self._inputs.append(None)
 
     def run(self, until):
         """Process every event with time <= until (s) and return a `Run` of everything since t = 0.
@@ -243,7 +241,6 @@ class Simulation:
 
     def reset(self, inputs=None):
         """Back to t = 0 and the initial state, with new `inputs` (or none)."""
-        self._inputs = [inputs]
         self._begin(inputs)
 
     def checkpoint(self, path):
@@ -263,6 +260,7 @@ def simulate(net, inputs=None, *, until, scheduler="auto", threads=1, seed=0, dt
     net : `Network`
     inputs : {name of an Input: `Spikes`}; an Input without spikes is silent
     scheduler : "auto" | "heap" | "layered" | "reference"; the spikes are the same bits from each
+    threads : number of threads; the result never depends on it, and today's schedulers use one (see `simulate_batch`)
     seed : of the Poisson populations
     record : `Record`; default: all spikes
     progress : show a progress bar on long runs

@@ -13,7 +13,7 @@ arrivals = es.Spikes([0.010, 0.012, 0.020], np.zeros(3, int))
 run = es.simulate(net, {"input": arrivals}, until=0.1, record=es.Record(v={"cell": [0]}, v_interval=1e-3))
 
 for time in run.spikes["cell"].times:
-    print(f"spike at {time!r} s")
+    print(f"spike at {time:.17g} s")
 trace = run.v["cell"]
 peak = trace.values[:, 0].argmax()
 print(f"highest sample: V = {trace.values[peak, 0]:.4f} at {trace.times[peak]:.3f} s")

@@ -4,11 +4,12 @@ Excitatory and inhibitory LIF neurons, each with k synapses to targets drawn uni
 threshold keeps the network awake; strong inhibition, not the drive, decides when a neuron spikes, so it is irregular.
 """
 
+import sys
 from time import perf_counter
 
 import numpy as np
 
-from .config import Setting
+from .config import Setting, cores
 
 SETTINGS = {
     "n": Setting(int, "neurons", least=2),
@@ -75,8 +76,6 @@ def run(settings, out, progress=False):
     import eventsnn as es
 
     from ..report.plots import plot_raster
-    from .warmup import cores
-
     threads = settings["threads"] or cores()
     options = {"scheduler": settings["scheduler"], "threads": threads, "seed": settings["seed"]}
     started = perf_counter()
@@ -85,7 +84,11 @@ def run(settings, out, progress=False):
     compiled = perf_counter()
     simulation = es.Simulation(build_network(settings), progress=progress, **options)
     built = perf_counter()
-    result = simulation.run(until=settings["until"])
+    try:
+        result = simulation.run(until=settings["until"])
+    except KeyboardInterrupt:
+        result = simulation.result()
+        print(f"interrupted: the results up to {simulation.time:.6g} s are kept", file=sys.stderr)
     simulated = perf_counter()
     result.save(out / "run.h5")
     plot_raster(result, out / "raster.png", t_max=min(settings["until"], 1.0))

@@ -180,3 +180,8 @@ def _read(source, where):
         raise FormatError(f"cannot read {where}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError(f"{where} is not valid TOML: {error}") from error
+
+
+def cores():
+    """Number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

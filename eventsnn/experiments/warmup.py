@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from ..errors import NotAvailableError
+from .config import cores
 
 SCHEDULERS = ("heap", "window", "layered")
 PACKAGES = ("numpy", "numba", "h5py", "matplotlib", "typer")
@@ -95,8 +96,3 @@ def environment():
         folder = os.environ.get(variable)
         found[key] = folder if folder and Path(folder).is_dir() else None
     return found
-
-
-def cores():
-    """Number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from ..errors import FormatError, ParameterError
-from .config import Setting
+from .config import Setting, cores
 
 SETTINGS = {
     "epochs": Setting(int, "passes over the 5000 training samples", least=1),
@@ -71,8 +71,6 @@ def run(settings, out, progress=False):
 def learn(settings, seed, checkpoint, progress=False):
     """Train the network of `seed`, going on from the file `checkpoint` if it belongs to the same settings."""
     from ..learn.fast_and_deep import Config, train
-    from .warmup import cores
-
     config = Config(
         hidden=(settings["hidden"],),
         epochs=settings["epochs"],

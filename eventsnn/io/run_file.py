@@ -16,7 +16,7 @@ SONATA wants milliseconds, we promise the exact seconds. Times 1000 rounds, so d
 original by an ulp or two; ``ulps`` holds how many, and compresses to almost nothing:
 ``seconds = bits(timestamps / 1000) + ulps``. Only the IEEE product and quotient enter, which are the same everywhere.
 ``values`` and ``data`` of an equidistant trace are one dataset under two names. ``checksum`` is the CRC-32 of all that
-`load_run` gives back; HDF5 itself would hand out a damaged small array or attribute without complaint.
+`read_run` gives back; HDF5 itself would hand out a damaged small array or attribute without complaint.
 
 A population name is used as it is, except that "/", "%" and names HDF5 cannot hold are percent-encoded; the JSON lists
 in /eventsnn keep the true names and their order.
@@ -67,21 +67,12 @@ def save_run(run, path):
             _write_trace(file, _encode(name), trace)
 
 
-def load_run(path):
-    """Read a run written by `save_run`, bit for bit, as a `Run`.
+def read_run(path):
+    """The keyword arguments of `Run` from a file written by `save_run`, bit for bit; used by `Run.load`.
 
     Raises `FormatError`, an `OSError`, that names the file and what is wrong: it does not exist, is not HDF5, is
     truncated or damaged, lacks a part, or was written by a newer version.
-
-    >>> load_run("run.h5").spikes["exc"]                   # doctest: +SKIP
     """
-    from ..run import Run  # the only import from io to a higher layer: this function is a shorthand for Run.load
-
-    return Run.load(path)
-
-
-def read_run(path):
-    """The keyword arguments of `Run` from a file; errors as in `load_run`."""
     import h5py
 
     where = os.fspath(path)

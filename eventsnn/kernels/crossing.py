@@ -68,31 +68,35 @@ def _climb(c, p, q, ah, al, bh, bl, start, limit):
 
 
 @inner
+def _narrow(low, high, t, f, slope):
+    """One step of Newton kept inside the bracket (f(low) < 0 <= f(high)): (low, high, next t, done)."""
+    if f >= 0.0:
+        high = t
+    else:
+        low = t
+    d = -f / slope if slope > 0.0 else np.inf
+    new = t + d
+    if low < new < high:
+        return low, high, new, abs(d) <= TINY_STEP * abs(t)
+    if abs(d) <= TINY_STEP * abs(t) or new == t:
+        return low, high, t, True
+    new = 0.5 * (low + high)
+    if new <= low or new >= high:
+        return low, high, high, True
+    return low, high, new, False
+
+
+@inner
 def _bracket(c, p, q, ah, al, bh, bl, low, high):
-    """Zero between low (f < 0) and high (f >= 0), Newton kept inside the bracket."""
+    """Zero between low (f < 0) and high (f >= 0)."""
     t = high
+    done = False
     for _ in range(2 * MAX_STEPS):
         slow = p * exp_rate(-t, ah, al)
         fast = q * exp_rate(-t, bh, bl)
-        f = c + slow + fast
-        if f >= 0.0:
-            high = t
-        else:
-            low = t
-        slope = -(ah * slow + bh * fast)
-        d = -f / slope if slope > 0.0 else np.inf
-        new = t + d
-        if not (low < new < high):
-            if abs(d) <= TINY_STEP * abs(t) or new == t:
-                break
-            new = 0.5 * (low + high)
-            if new <= low or new >= high:
-                t = high
-                break
-        elif abs(d) <= TINY_STEP * abs(t):
-            t = new
+        low, high, t, done = _narrow(low, high, t, c + slow + fast, -(ah * slow + bh * fast))
+        if done:
             break
-        t = new
     return t
 
 
@@ -200,25 +204,12 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
         width *= 2.0
         high = low + width
     t = high
+    done = False
     for _ in range(2 * MAX_STEPS):
         f, slope, drive = _pair(c, x0, x1, ah, al, gain, delta, t)
-        if f >= 0.0:
-            high = t
-        else:
-            low = t
-        d = -f / slope if slope > 0.0 else np.inf
-        new = t + d
-        if not (low < new < high):
-            if abs(d) <= TINY_STEP * abs(t) or new == t:
-                break
-            new = 0.5 * (low + high)
-            if new <= low or new >= high:
-                t = high
-                break
-        elif abs(d) <= TINY_STEP * abs(t):
-            t = new
+        low, high, t, done = _narrow(low, high, t, f, slope)
+        if done:
             break
-        t = new
     return t
 
 

@@ -69,7 +69,7 @@ class Network:
         if not hasattr(connection, "build"):
             raise ParameterError(f"connection of projection {name!r} must be Sparse, Dense, OneToOne or a Random rule, "
                                  f"got {type(connection).__name__}")
-        connection.validate(self.populations[source].n, receiver.n, f"projection {name!r}")
+        connection.validate(self.populations[source].n, receiver.n, f"projection {name!r}", source == target)
         self.projections[name] = Projection(name, source, target, connection, port)
 
     def __repr__(self):

@@ -126,8 +126,13 @@ def test_one_mode():
     assert cross_one(1.0, -1.0, 0.0) == math.inf
 
 
-def two_curve(rng, sign, near_tangent):
-    """Random rates and amplitudes; near tangency c is set from the height of the extremum."""
+def nudge(rng, low):
+    """1 plus or minus something between 10^low and 10^-0.3."""
+    return 1 + mp.mpf(rng.choice([-1.0, 1.0]) * 10.0 ** rng.uniform(low, -0.3))
+
+
+def two_curve(rng, sign, style):
+    """Random rates and amplitudes. tangent: c from the height of the extremum; flat: a bound on the crossing close to it."""
     slow = 10.0 ** rng.uniform(-3.0, 0.0)
     fast = slow / (1.13 * 10.0 ** (rng.uniform(0.0, 1.0) ** 2 * 3.9))
     rates = *_rates(slow), *_rates(fast)
@@ -135,18 +140,22 @@ def two_curve(rng, sign, near_tangent):
     scale = 10.0 ** rng.uniform(-4.0, 4.0)
     c, p, q = (s * scale * 10.0 ** rng.uniform(-2.0, 2.0) for s in sign)
     extremum = mp.log(-b * mp.mpf(q) / (a * mp.mpf(p))) / (b - a) if p * q < 0 else None
-    if near_tangent and extremum is not None:
+    if style == "tangent" and extremum is not None:
         height = Curve(0, [(p, a), (q, b)])(extremum)
         c = float(-height * (1 + mp.mpf(rng.choice([-1.0, 1.0]) * 10.0 ** rng.uniform(-12.0, -2.0))))
+    elif style == "flat" and extremum is not None:
+        level = mp.log(-mp.mpf(q) / mp.mpf(p)) / (b - a)
+        bound = -q * mp.exp(-b * extremum) - p * mp.exp(-a * level) if p > 0 else -p * mp.exp(-a * extremum)
+        c = float(bound * nudge(rng, -8.0))
     return c, p, q, rates, Curve(c, [(p, a), (q, b)]), extremum, slow
 
 
-@pytest.mark.parametrize("near_tangent", [False, True], ids=["random", "tangent"])
+@pytest.mark.parametrize("style", ["random", "tangent", "flat"])
 @pytest.mark.parametrize("sign", SIGNS, ids=str)
-def test_two_modes(sign, near_tangent):
+def test_two_modes(sign, style):
     rng = np.random.default_rng(100 + SIGNS.index(sign))
     for _ in range(150):
-        c, p, q, rates, curve, extremum, slow = two_curve(rng, sign, near_tangent)
+        c, p, q, rates, curve, extremum, slow = two_curve(rng, sign, style)
         found = set()
         for now in starts(rng, curve, slow):
             got = cross_two(c, p, q, *rates, now)
@@ -169,9 +178,9 @@ def pair_class(tau_mem, tau_syn):
             f[layout.DELTA_ROW, 0])
 
 
-@pytest.mark.parametrize("near_tangent", [False, True], ids=["random", "tangent"])
+@pytest.mark.parametrize("style", ["random", "tangent", "flat"])
 @pytest.mark.parametrize("sign", SIGNS, ids=str)
-def test_coupled_pair(sign, near_tangent):
+def test_coupled_pair(sign, style):
     rng = np.random.default_rng(200 + SIGNS.index(sign))
     for _ in range(150):
         tau_mem = 10.0 ** rng.uniform(-3.0, 0.0)
@@ -185,10 +194,12 @@ def test_coupled_pair(sign, near_tangent):
         phi = (gain * mp.mpf(x1) - a * mp.mpf(x0)) / (b * gain * mp.mpf(x1))
         inside = 1 + curve.d * phi
         extremum = (mp.log(inside) / curve.d if curve.d else phi) if inside > 0 else None
-        if near_tangent and extremum is not None:
+        if style == "tangent" and extremum is not None:
             height = curve(extremum) - curve.c
             c = float(-height * (1 + mp.mpf(rng.choice([-1.0, 1.0]) * 10.0 ** rng.uniform(-12.0, -2.0))))
-            curve.c = mp.mpf(c)
+        elif style == "flat" and extremum is not None:
+            c = float(-x0 * mp.exp(-a * extremum) * nudge(rng, -8.0))
+        curve.c = mp.mpf(c)
         for now in starts(rng, curve, tau_mem):
             got = cross_pair(c, x0, x1, *numbers, now)
             call = f"cross_pair({c!r}, {x0!r}, {x1!r}, {', '.join(repr(float(v)) for v in numbers)}, {now!r})"

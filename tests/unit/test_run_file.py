@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventsnn.errors import FormatError, ParameterError, UnknownNameError
-from eventsnn.io import atomic_path, load_run, save_run, write_json
+from eventsnn.io import atomic_path, save_run, write_json
 from eventsnn.io.run_file import _to_milliseconds, _to_seconds
 from eventsnn.run import Run
 from eventsnn.types import Counts, Spikes, Tally, Trace
@@ -71,7 +71,7 @@ def test_round_trip_is_bit_exact(tmp_path):
     again = Run.load(tmp_path / "run.h5")
     assert_same(run, again)
     again.save(tmp_path / "again.h5")
-    assert_same(run, load_run(tmp_path / "again.h5"))
+    assert_same(run, Run.load(tmp_path / "again.h5"))
     assert again.energy("loihi").total == run.energy("loihi").total
     assert sorted(os.listdir(tmp_path)) == ["again.h5", "run.h5"]
 
@@ -80,7 +80,7 @@ def test_round_trip_of_an_empty_run(tmp_path):
     counts = Counts(Tally("population"), Tally("projection"), Tally("population"))
     run = Run(spikes={}, counts=counts, duration=0.0, populations={})
     save_run(run, tmp_path / "empty.h5")
-    assert_same(run, load_run(tmp_path / "empty.h5"))
+    assert_same(run, Run.load(tmp_path / "empty.h5"))
 
 
 @settings(max_examples=300, deadline=None)
@@ -169,9 +169,9 @@ def test_same_layout_as_the_sonata_sample_file(tmp_path):
                 assert ours["spikes/v1"][name].shape == theirs["spikes/v1"][name].shape
                 assert set(ours["spikes/v1"][name].attrs) == set(theirs["spikes/v1"][name].attrs)
             np.testing.assert_allclose(ours["spikes/v1/timestamps"][...], times[order], rtol=1e-15)
-    assert_same(run, load_run(tmp_path / "run.h5"))
+    assert_same(run, Run.load(tmp_path / "run.h5"))
     with pytest.raises(FormatError, match="SONATA spikes of another program"):
-        load_run(sample)
+        Run.load(sample)
 
 
 # --- files that are not right
@@ -179,19 +179,19 @@ def test_same_layout_as_the_sonata_sample_file(tmp_path):
 
 def test_missing_empty_and_foreign_files(tmp_path):
     with pytest.raises(FormatError, match=r"none\.h5: there is no such file"):
-        load_run(tmp_path / "none.h5")
+        Run.load(tmp_path / "none.h5")
     with pytest.raises(FormatError, match="no such file"):
-        load_run(tmp_path)
+        Run.load(tmp_path)
     (tmp_path / "empty.h5").touch()
     with pytest.raises(FormatError, match=r"empty\.h5: the file is empty"):
-        load_run(tmp_path / "empty.h5")
+        Run.load(tmp_path / "empty.h5")
     (tmp_path / "text.h5").write_text("these are not the bytes of a run\n" * 100)
     with pytest.raises(FormatError, match=r"text\.h5: this is not an HDF5 file"):
-        load_run(tmp_path / "text.h5")
+        Run.load(tmp_path / "text.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
     with pytest.raises(FormatError, match="/eventsnn is missing"):
-        load_run(tmp_path / "other.h5")
+        Run.load(tmp_path / "other.h5")
 
 
 @pytest.mark.parametrize("share", [0.0005, 0.01, 0.1, 0.5, 0.9, 0.999, 1.0])
@@ -200,7 +200,7 @@ def test_truncated_files(tmp_path, share):
     content = (tmp_path / "run.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(content[: max(1, min(int(share * len(content)), len(content) - 1))])
     with pytest.raises(FormatError, match=r"cannot load run .*cut\.h5: .*; (restore|give)"):
-        load_run(tmp_path / "cut.h5")
+        Run.load(tmp_path / "cut.h5")
 
 
 def test_flipped_bits_in_the_spikes_are_noticed(tmp_path):
@@ -211,7 +211,7 @@ def test_flipped_bits_in_the_spikes_are_noticed(tmp_path):
     content[start + 100] ^= 0x40
     (tmp_path / "run.h5").write_bytes(content)
     with pytest.raises(FormatError, match=r"run\.h5: the file is damaged"):
-        load_run(tmp_path / "run.h5")
+        Run.load(tmp_path / "run.h5")
 
 
 def test_changed_small_parts_are_noticed_by_the_checksum(tmp_path):
@@ -224,7 +224,7 @@ def test_changed_small_parts_are_noticed_by_the_checksum(tmp_path):
             else:
                 file["eventsnn/v/silent/times"][1] = 0.11
         with pytest.raises(FormatError, match="damaged.*checksum"):
-            load_run(tmp_path / "run.h5")
+            Run.load(tmp_path / "run.h5")
 
 
 @pytest.mark.parametrize("part", ["spikes", "spikes/exc/node_ids", "eventsnn/spikes/exc/ulps", "eventsnn/v/exc/times"])
@@ -233,7 +233,7 @@ def test_missing_parts(tmp_path, part):
     with h5py.File(tmp_path / "run.h5", "a") as file:
         del file[part]
     with pytest.raises(FormatError, match=r"run\.h5: a part is missing"):
-        load_run(tmp_path / "run.h5")
+        Run.load(tmp_path / "run.h5")
 
 
 @pytest.mark.parametrize("key", ["format_version", "counts", "seed", "populations"])
@@ -242,7 +242,7 @@ def test_missing_attributes(tmp_path, key):
     with h5py.File(tmp_path / "run.h5", "a") as file:
         del file["eventsnn"].attrs[key]
     with pytest.raises(FormatError, match=f"a part is missing.*{key}"):
-        load_run(tmp_path / "run.h5")
+        Run.load(tmp_path / "run.h5")
 
 
 def test_newer_version_is_refused_and_older_read(tmp_path):
@@ -253,9 +253,9 @@ def test_newer_version_is_refused_and_older_read(tmp_path):
             file["eventsnn"].attrs["format_version"] = version
         if version == 99:
             with pytest.raises(FormatError, match="version 99, written by a newer eventsnn.*update"):
-                load_run(tmp_path / "run.h5")
+                Run.load(tmp_path / "run.h5")
         else:
-            assert_same(run, load_run(tmp_path / "run.h5"))
+            assert_same(run, Run.load(tmp_path / "run.h5"))
 
 
 # --- atomic writing
