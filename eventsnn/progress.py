@@ -13,14 +13,16 @@ class Pace:
     """Chooses the ends of chunks by wall time, and shows a bar on stderr once a run turns out to be long."""
 
     def __init__(self, start, until, progress):
-        self.until, self.width = until, (until - start) / 64.0
+        self.main = threading.current_thread() is threading.main_thread()
+        self.until = until
+        self.width = (until - start) / 64.0 if self.main or progress else until - start
         self.begun = self.last = time.perf_counter()
         self.start, self.progress, self.bar = start, progress, None
 
     def __enter__(self):
         """Hold Ctrl-C back to the end of a chunk, where nothing is lost."""
         self.interrupted, self.handler = False, None
-        if threading.current_thread() is threading.main_thread():
+        if self.main:
             self.handler = signal.getsignal(signal.SIGINT)
             if self.handler is not None:
                 signal.signal(signal.SIGINT, self._note)

@@ -101,7 +101,7 @@ def run(settings, out, progress=False):
     return {
         "n": settings["n"],
         "synapses": settings["n"] * settings["k"],
-        "until_s": settings["until"],
+        "until_s": result.duration,
         "spikes": result.counts.spikes.total,
         "synaptic_events": events,
         "rate_hz": result.counts.spikes.total / (settings["n"] * settings["until"]),

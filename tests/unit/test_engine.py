@@ -127,7 +127,7 @@ SILENT = {
 def test_peek_of_nothing_is_never(kind, scheduler):
     sim = es.Simulation(lone(SILENT[kind]()), scheduler=scheduler)
     sim.run(until=0.01)
-    assert within(10.0, sim.peek) == math.inf
+    assert within(4.0, sim.peek) == math.inf
 
 
 # -- set, state, reset ---------------------------------------------------------------------------------------------------
