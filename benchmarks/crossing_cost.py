@@ -18,10 +18,9 @@ from tqdm import tqdm
 
 import eventsnn as es
 from eventsnn.jit import jit
-from eventsnn.kernels.crossing import next_crossing
 from eventsnn.kernels.flow import decay, read_row
-from eventsnn.kernels.neuron import SCRATCH_COLUMNS, SCRATCH_ROWS
-from eventsnn.layout import MARGIN_ROW, N_MODES
+from eventsnn.kernels.neuron import SCRATCH_COLUMNS, SCRATCH_ROWS, search
+from eventsnn.layout import MARGIN, MARGIN_ROW, MODES, N_MODES, P_EPOCH
 from eventsnn.model.lower import lower
 
 SOLVERS = {  # name: (tau_mem, tau_syn) in s
@@ -64,10 +63,10 @@ def peak(kin, x, until, work):
 
 
 @jit(cache=False)
-def search_all(kin, margin, modes, until, work, found):
-    """One search per row of `modes`, from epoch time 0."""
-    for j in range(modes.shape[0]):
-        found[j] = next_crossing(kin, 0, margin[j], modes[j], 0, 0.0, 0.0, until, work)
+def search_all(kin, wir, st, scratch, found):
+    """One search per neuron, at the start of the epoch."""
+    for j in range(found.size):
+        found[j] = search(kin, wir, st, j, 0.0, scratch)
 
 
 def cases(lowered, kind, n, until, rng):
@@ -75,10 +74,9 @@ def cases(lowered, kind, n, until, rng):
     kin, m = lowered.kinetics, len(lowered.bases[0])
     work = np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS))
     physical = np.zeros((n, m))
-    physical[:, 0] = rng.uniform(-5.0, 5.0, n)
-    physical[:, 1:] = rng.uniform(10.0, 30.0, (n, m - 1))
-    if m > 2:
-        physical[:, 2:] *= -rng.uniform(0.2, 0.4, (n, m - 2))  # inhibition
+    physical[:, 0] = rng.uniform(-5.0, 0.0, n)
+    physical[:, 1:] = rng.uniform(40.0, 60.0, (n, m - 1))
+    physical[:, 2:] *= -rng.uniform(0.1, 0.3, physical[:, 2:].shape)  # inhibition
     if kind == "bias":
         physical[:, 0] = rng.uniform(-20.0, -2.0, n)
         physical[:, 1:] *= rng.uniform(-0.5, 0.1, (n, m - 1))
@@ -96,13 +94,15 @@ def measure_case(name, kind, options):
     if name == "one" and kind != "bias":
         return None  # a single mode rises through the threshold only towards a resting potential above it
     net = es.Network()
-    net.add("n", es.LIF(1, tau_mem=tau_mem, tau_syn=tau_syn, v_threshold=20.0))
+    net.add("n", es.LIF(options.neurons, tau_mem=tau_mem, tau_syn=tau_syn, v_threshold=20.0))
     lowered = lower(net)
-    until = float(lowered.wiring.popf[0, 0])  # one epoch
-    until = min(until, 0.2)
+    state = es.Simulation(lowered).scheduler.state
+    until = min(float(lowered.wiring.popf[0, P_EPOCH]), 0.2)
     margin, modes = cases(lowered, kind, options.neurons, until, np.random.default_rng(options.seed))
-    work, found = np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS)), np.zeros(options.neurons)
-    arguments = lowered.kinetics, margin, modes, until, work, found
+    state.cell[:, MARGIN] = margin
+    state.cell[:, MODES:MODES + modes.shape[1]] = modes
+    scratch, found = np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS)), np.zeros(options.neurons)
+    arguments = lowered.kinetics, lowered.wiring, state, scratch, found
     search_all(*arguments)
     cost = []
     for _ in range(options.repeats):

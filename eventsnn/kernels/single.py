@@ -6,9 +6,9 @@ The loops use the same functions without these wrappers, whose compile time only
 import numpy as np
 
 from ..jit import kernel
-from ..layout import ACTIVE, MARGIN, MODES, N_COUPLED, N_MODES
+from ..layout import ACTIVE, COUPLED, GAIN_ROW, MARGIN, MARGIN_ROW, MODES, N_COUPLED, N_MODES, RATE_HI
 from . import fanout, flow, neuron
-from .neuron import S_EXP, S_ROW, S_X
+from .neuron import S_EXP, S_X
 
 
 @kernel
@@ -92,17 +92,28 @@ def modes_of(kin, wir, st, j, now, scratch):
 
 @kernel
 def could_fire(kin, wir, st, now, scratch):
-    """Whether any active neuron can still reach its threshold without input, at any later time."""
+    """Whether any active neuron may still reach its threshold without input, at any later time.
+
+    Bounds V by the positive terms, and a coupled mode by the whole integral of its driver.
+    """
     for j in range(st.flag.shape[0]):
         c = wir.who[j, 1]
         if c < 0 or st.flag[j, 0] != ACTIVE or st.cell[j, MARGIN] == -np.inf:
             continue
-        if st.cell[j, MARGIN] > 0.0 or kin.i[c, N_COUPLED] > 0:
+        if st.cell[j, MARGIN] > 0.0:
             return True
-        neuron.margin_row(kin, c, now - neuron.epoch_start(wir, st, wir.who[j, 0]), scratch, S_ROW)
+        time = now - neuron.epoch_start(wir, st, wir.who[j, 0])
+        flow.decay(kin, c, time, scratch[S_EXP])
+        flow.move(kin, c, time, scratch[S_EXP], st.cell[j, MODES:], scratch[S_X])
         bound = st.cell[j, MARGIN]
         for k in range(kin.i[c, N_MODES]):
-            bound += max(0.0, scratch[S_ROW, k] * st.cell[j, MODES + k])
-        if bound >= 0.0 and kin.i[c, N_MODES] > 1:
+            bound += max(0.0, kin.f[c, MARGIN_ROW, k] * scratch[S_X, k])
+        for q in range(kin.i[c, N_COUPLED]):
+            slave, driver, order = (kin.i[c, COUPLED + 3 * q], kin.i[c, COUPLED + 3 * q + 1],
+                                    kin.i[c, COUPLED + 3 * q + 2])
+            push = kin.f[c, MARGIN_ROW, slave] * kin.f[c, GAIN_ROW, q] * scratch[S_X, driver]
+            if push > 0.0:
+                bound += push / kin.f[c, RATE_HI, slave] ** order if kin.f[c, RATE_HI, slave] > 0.0 else np.inf
+        if bound >= 0.0 and (kin.i[c, N_MODES] > 1 or bound == np.inf):
             return True
     return False

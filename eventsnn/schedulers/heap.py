@@ -25,6 +25,7 @@ from ..kernels.queue import (
 from .base import Scheduler
 
 NO_LIMIT = np.iinfo(np.int64).max
+GONE = 2000.0  # time constants after which a transient is below the smallest double
 
 
 def new_queue(n, capacity, own_capacity):
@@ -147,22 +148,32 @@ class Heap(Scheduler):
         return times[order], ids[order], compiled.value
 
     def peek(self):
-        """Time of the next event, or inf; leaves everything as it is."""
+        """Time of the next event, or inf; leaves everything as it is.
+
+        A copy runs ahead to its first instant, over ever longer stretches while something may still happen.
+        """
         twin = Heap.__new__(Heap)
         twin.__dict__.update(self.__dict__)
         twin.state = layout.State(*(a.copy() for a in self.state))
         twin.queue = Queue(*(a.copy() for a in self.queue))
         twin.out, twin.sources = new_out(self.out.time.size), self.sources.copy()
         bound = twin.sources.next_poisson()
-        stop = max(self.time, 1e-3)
+        rates = self.lowered.kinetics.f[:, layout.RATE_HI]
+        slowest = 1.0 / rates[rates > 0.0].min() if np.any(rates > 0.0) else 1.0
+        drift = np.any((rates[:, 0] == 0.0) & (self.lowered.kinetics.i[:, layout.N_COUPLED] > 0))
+        step = slowest
         while True:
-            stop = min(2.0 * stop, bound)
+            stop = min(twin.time + step, bound)
+            step *= 2.0
             if twin._run(stop, 1, new_probe(None))[0] != kernel.DONE:
                 return twin.time
             if stop == bound:
                 return bound
-            if not (twin.queue.n[N_HEAP] or twin.sources.times.size or np.isfinite(twin.state.cell[:, layout.DUE]).any()
-                    or single.could_fire(self.lowered.kinetics, self.lowered.wiring, twin.state, twin.time, self.scratch)):
+            if twin.queue.n[N_HEAP] or twin.sources.times.size or np.isfinite(twin.state.cell[:, layout.DUE]).any():
+                continue
+            if not single.could_fire(self.lowered.kinetics, self.lowered.wiring, twin.state, twin.time, self.scratch):
+                return bound
+            if step > GONE * slowest and not drift:
                 return bound
 
     def diagnostics(self):

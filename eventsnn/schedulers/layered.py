@@ -4,8 +4,8 @@ import numpy as np
 
 from ..kernels import heap as kernel
 from ..kernels.layered import run_layer
-from ..kernels.queue import INSTANT, N_FREE, N_OUT, N_SAMPLE, N_SOURCE, SEARCHES, Work, push
-from ..layout import J_DELAY, J_GROUP, J_OUT, J_ROW, J_SOURCE, J_TARGET, P_FIRST, P_OUT, P_RANK
+from ..kernels.queue import INSTANT, N_OUT, N_SAMPLE, N_SOURCE, SEARCHES, Work
+from ..layout import J_DELAY, J_GROUP, J_OUT, J_ROW, J_SOURCE, J_TARGET, P_FIRST, P_OUT
 from ..model.graph import strong_components
 from .base import Scheduler
 from .heap import Heap, fill_own, new_out, new_probe, new_queue, with_room
@@ -135,23 +135,11 @@ class Layered(Scheduler):
         return times[order], ids[order], value
 
     def peek(self):
-        """Time of the next event, or inf: asked of a heap scheduler in the same state."""
+        """Time of the next event, or inf; asked of a heap scheduler in the same state. Leaves everything as it is."""
         heap = Heap(self.lowered, max_rounds=self.max_rounds, state=self.state)
         heap.sources, heap.time = self.sources.copy(), self.time
-        q, wiring = heap.queue, self.lowered.wiring
-        for pending in self.coming:
-            for time, source, proj, _, seq, amplitude in zip(*(pending[f].tolist() for f in _FIELDS)):
-                while q.n[N_FREE] < heap._spare + 64:
-                    heap._grow()
-                    q = heap.queue
-                q.n[N_FREE] -= 1
-                slot = int(q.free[q.n[N_FREE]])
-                q.born[slot], q.amplitude[slot], q.group[slot], q.seq[slot] = time, amplitude, -1, seq
-                key = (int(wiring.pop[wiring.proj[proj, J_TARGET], P_RANK]) << 52) | (source << 20) | proj
-                push(q, time, np.uint64(key), slot)
-        watched = np.concatenate(self.watched)
-        q.watched[:watched.size], q.n[kernel.N_WATCH] = watched, watched.size
-        return heap.peek()
+        first = min((c["time"].min(initial=np.inf) for c in self.coming), default=np.inf)
+        return min(float(first), heap.peek())
 
     def diagnostics(self):
         """How the scheduler worked; not part of the result."""

@@ -31,6 +31,7 @@ from ..layout import (
     WATCHED,
 )
 from .base import Scheduler
+from .heap import Heap
 
 
 class Reference(Scheduler):
@@ -165,22 +166,20 @@ class Reference(Scheduler):
                 if self.state.flag[j, 0] == ACTIVE and self.state.cell[j, DUE] == np.inf:
                     self._set_due(j, single.search(*self._args, j, self._epoch(p), self.scratch))
 
-    def advance(self, until, probe=None, limit=None):
-        """Process every event with time <= until (or `limit` instants); see `Heap.advance`."""
+    def advance(self, until, probe=None):
+        """Process every event with time <= until; see `Heap.advance`."""
         times, ids = self.sources.take(until)
         probe_times, probe_ids = probe if probe is not None else (np.zeros(0), np.zeros(0, np.int64))
         values = np.full((probe_times.size, probe_ids.size), np.nan)
-        spikes, used, sampled, rounds, done = [], 0, 0, 0, 0
+        spikes, used, sampled, rounds = [], 0, 0, 0
         n_pop = len(self.lowered.names)
-        while limit is None or done < limit:
+        while True:
             now = min(self.own[0][0] if self.own else np.inf, self.arrivals[0][0] if self.arrivals else np.inf,
                       times[used] if used < times.size else np.inf)
             epoch = min(self._epoch(p, 1) for p in range(n_pop))
             while sampled < probe_times.size and probe_times[sampled] < min(now, epoch) and probe_times[sampled] <= until:
                 values[sampled] = [single.voltage(*self._args, j, probe_times[sampled], self.scratch) for j in probe_ids]
                 sampled += 1
-            if now == until == np.inf and not single.could_fire(*self._args, self.time, self.scratch):
-                break
             if epoch <= min(now, until):
                 self.time = float(epoch)
                 self._change_epochs(epoch)
@@ -199,21 +198,17 @@ class Reference(Scheduler):
             if self.arrivals and self.arrivals[0][0] == now:
                 self._arrive(now, spikes)
             self.n_instants += 1
-            done += 1
         self.sources.push(times[used:], ids[used:])
         spikes.sort()
         return (np.array([t for t, _ in spikes], dtype=np.float64), np.array([j for _, j in spikes], dtype=np.int64),
                 values)
 
     def peek(self):
-        """Time of the next event, or inf; leaves everything as it is."""
-        twin = Reference(self.lowered, max_rounds=self.max_rounds, state=self.state)
-        twin.restore(self.snapshot())
-        twin.sources, twin.time = self.sources.copy(), self.time
-        bound = twin.sources.next_poisson()
-        before = twin.n_instants
-        twin.advance(bound, limit=1)
-        return twin.time if twin.n_instants > before else bound
+        """Time of the next event, or inf; asked of a heap scheduler in the same state. Leaves everything as it is."""
+        heap = Heap(self.lowered, max_rounds=self.max_rounds, state=self.state)
+        heap.sources, heap.time = self.sources.copy(), self.time
+        first = self.arrivals[0][0] if self.arrivals else np.inf
+        return min(first, heap.peek())
 
     def diagnostics(self):
         """How the scheduler worked; not part of the result."""

@@ -125,9 +125,10 @@ SILENT = {
 
 @pytest.mark.parametrize("kind", SILENT)
 def test_peek_of_nothing_is_never(kind, scheduler):
+    es.Simulation(driven(), scheduler=scheduler).peek()  # compiled beforehand
     sim = es.Simulation(lone(SILENT[kind]()), scheduler=scheduler)
     sim.run(until=0.01)
-    assert within(4.0, sim.peek) == math.inf
+    assert within(3.0, sim.peek) == math.inf
 
 
 # -- set, state, reset ---------------------------------------------------------------------------------------------------
@@ -415,13 +416,13 @@ def test_interrupt_leaves_a_valid_simulation():
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            sim.run(until=1e4)
+            sim.run(until=6.0)
     finally:
         timer.cancel()
     assert time.perf_counter() - begun < 30.0
     assert signal.getsignal(signal.SIGINT) is before
     part = sim.result()
-    assert 0.0 < part.duration == sim.time < 1e4
+    assert 0.0 < part.duration == sim.time < 6.0
     assert len(part.spikes["exc"]) == part.counts.spikes["exc"] > 0
     end = part.duration + 0.05
     whole = es.simulate(net, until=end, scheduler="heap")
