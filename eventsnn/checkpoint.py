@@ -14,6 +14,7 @@ def _flatten(sim):
     scheduler = sim.scheduler
     data = {f"state/{k}": v for k, v in zip(scheduler.state._fields, scheduler.state)}
     data |= {f"scheduler/{k}": v for k, v in scheduler.snapshot().items()}
+    data |= {f"settings/{p}/{k}": v for p, known in enumerate(scheduler.settings) for k, v in known.items()}
     data |= {f"sources/{k}": v for k, v in scheduler.sources.snapshot().items()}
     sim.result()
     data["run/times"], data["run/ids"] = sim._times[0], sim._ids[0]
@@ -79,6 +80,9 @@ def read_checkpoint(cls, path):
     sim.scheduler.time = float(attrs["time"])
     sim.scheduler.sources.restore(part("sources"))
     sim.scheduler.restore(part("scheduler"))
+    for key, value in part("settings").items():
+        p, name = key.split("/")
+        sim.scheduler.settings[int(p)][name] = value
     sim.inputs_never = int(attrs["inputs_never"])
     run = part("run")
     sim._times, sim._ids = [run["times"]], [run["ids"]]

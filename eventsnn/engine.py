@@ -157,6 +157,9 @@ class Simulation:
         low, state = self.lowered, self.scheduler.state
         times = np.concatenate([np.zeros(0), *self._times])
         ids = np.concatenate([np.zeros(0, np.int64), *self._ids])
+        if np.any((times[1:] == times[:-1]) & (ids[1:] < ids[:-1])):  # an instant that went on in a later chunk
+            order = np.lexsort((ids, times))
+            times, ids = times[order], ids[order]
         self._times, self._ids = [times], [ids]
         whose = low.wiring.who[ids, 0] if ids.size else np.zeros(0, np.int32)
         spikes = {}

@@ -24,6 +24,7 @@ from ..layout import (
 from .fanout import deliver, span
 from .neuron import epoch_end, margin_now, release, rescale, voltage
 from .queue import (
+    BURST,
     CULPRIT,
     INSTANT,
     N_FREE,
@@ -123,8 +124,6 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
             st.cell[j, DUE] = np.inf
         elif not fire(kin, wir, st, q, j, now, out, max_rounds, wk.scratch):
             return j
-        elif st.cell[j, DUE] == now and st.flag[j, 0] == ACTIVE:
-            break
     for i in range(n):
         j = wk.touched[i]
         release(kin, wir, st, j, now, wk.scratch)
@@ -195,14 +194,14 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
     clock[0] is the current time; source_time, source_id: spikes of the inputs, sorted by time, then id.
     """
     n_pop = wir.popf.shape[0]
-    need_slots = wir.proj.shape[0]
+    need_slots = wir.proj.shape[0] * BURST
     for p in range(n_pop):
         need_slots += (wir.pop[p + 1, P_FIRST] - wir.pop[p, P_FIRST]) * (wir.pop[p + 1, P_OUT] - wir.pop[p, P_OUT]) \
             * (wir.who[wir.pop[p, P_FIRST], 1] >= 0)
     n = st.flag.shape[0]
     done = 0
     while True:
-        if (out.time.size - q.n[N_OUT] < n + 2 or q.n[N_FREE] < need_slots or q.own_time.size - q.n[N_OWN] < 2 * n + 2
+        if (out.time.size - q.n[N_OUT] < n + BURST or q.n[N_FREE] < need_slots or q.own_time.size - q.n[N_OWN] < 2 * n + 2
                 or wk.rows.shape[0] < q.n[N_HEAP] + need_slots):
             return GROW
         q.n[PEAK] = max(q.n[PEAK], q.n[N_HEAP])

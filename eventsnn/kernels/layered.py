@@ -19,7 +19,7 @@ from .heap import (
     take_samples,
     test_delivered,
 )
-from .queue import CULPRIT, INSTANT, N_OUT, N_OWN, N_SOURCE, ROUND
+from .queue import BURST, CULPRIT, INSTANT, N_OUT, N_OWN, N_SOURCE, ROUND
 from .react import answer
 
 
@@ -28,7 +28,7 @@ def run_layer(kin, wir, st, q, p, clock, until, time, proj, source, group, ampli
     """Carry population `p` to `until`. time, proj, source (local), group, amplitude: its arrivals in canonical order."""
     n = st.flag.shape[0]
     while True:
-        if out.time.size - q.n[N_OUT] < n + 2 or q.own_time.size - q.n[N_OWN] < 2 * n + 2:
+        if out.time.size - q.n[N_OUT] < n + BURST or q.own_time.size - q.n[N_OWN] < 2 * n + 2:
             return GROW
         at = q.n[N_SOURCE]
         arrival = time[at] if at < time.size else np.inf

@@ -13,6 +13,7 @@ from ..jit import inner, kernel
 
 N_HEAP, N_FREE, N_OWN, N_SEQ, N_OUT, N_WATCH, INSTANT, STAGE, N_TOUCHED, N_SAMPLE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 N_SOURCE, N_SPLIT, PEAK, SEARCHES, OWN_PUSHES, ROUND, CULPRIT, N_ASKED, N_SCALARS = 10, 11, 12, 13, 14, 15, 16, 17, 18
+BURST = 1024  # spikes of one instant, beyond one per neuron, that there is always room for
 
 
 class Queue(NamedTuple):

@@ -95,8 +95,12 @@ def expect(st, q, j, due):
 
 @inner
 def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
-    """Neuron `j` spikes now, and again while it stays at or above threshold. False beyond `max_rounds`."""
+    """Neuron `j` spikes now, and again while it stays at or above threshold. False beyond `max_rounds` or out of room."""
+    p = wir.who[j, 0]
+    fan = wir.pop[p + 1, P_OUT] - wir.pop[p, P_OUT]
     for _ in range(max_rounds):
+        if q.n[N_OUT] == out.time.size or q.n[N_FREE] < fan:
+            return False
         emit(wir, st, q, j, now, spike(kin, wir, st, j, now, scratch), out)
         if st.flag[j, 0] != ACTIVE:
             if st.cell[j, DUE] < np.inf:
@@ -104,10 +108,6 @@ def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
             return True
         if margin_now(kin, wir, st, j, now, scratch) < 0.0:
             ask(st, q, j)
-            return True
-        if q.n[N_OUT] + 2 >= out.time.size or q.n[N_FREE] <= 2 * wir.proj.shape[0]:
-            st.cell[j, DUE] = now
-            push_own(q, now, j)
             return True
     return False
 

@@ -6,6 +6,7 @@ from .. import layout
 from ..kernels import heap as kernel
 from ..kernels import single
 from ..kernels.queue import (
+    BURST,
     INSTANT,
     N_FREE,
     N_HEAP,
@@ -93,10 +94,10 @@ class Heap(Scheduler):
         n, wiring = lowered.n, lowered.wiring
         fan = np.diff(wiring.pop[:, layout.P_OUT])
         stateful = wiring.who[wiring.pop[:-1, layout.P_FIRST], 1] >= 0
-        self._spare = int((np.diff(wiring.pop[:, layout.P_FIRST]) * fan * stateful).sum() + fan.sum())
+        self._spare = int((np.diff(wiring.pop[:, layout.P_FIRST]) * fan * stateful).sum() + fan.sum() * BURST)
         capacity = 2 * self._spare + 1024
         self.queue = new_queue(n, capacity, 4 * n + 64)
-        self.out = new_out(4 * n + 1024)
+        self.out = new_out(4 * n + 4 * BURST)
         self.work = Work(np.empty((capacity + self._spare, 3), np.int64), np.empty(n, np.int64),
                          np.empty(n, np.int64), self.scratch)
         self.requeue()
@@ -117,7 +118,7 @@ class Heap(Scheduler):
         if (capacity, own) != (q.time.size, q.own_time.size):
             self.queue = grow_queue(q, capacity, own)
             self.work = self.work._replace(rows=np.empty((capacity + self._spare, 3), np.int64))
-        self.out = with_room(self.out, q.n[N_OUT], n + 2)
+        self.out = with_room(self.out, q.n[N_OUT], n + BURST)
 
     def _run(self, until, limit, compiled):
         """The compiled loop, grown as needed. Returns (code, spike times, spike ids) in the order of processing."""

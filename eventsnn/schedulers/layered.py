@@ -4,7 +4,7 @@ import numpy as np
 
 from ..kernels import heap as kernel
 from ..kernels.layered import run_layer
-from ..kernels.queue import INSTANT, N_OUT, N_SAMPLE, N_SOURCE, SEARCHES, Work
+from ..kernels.queue import BURST, INSTANT, N_OUT, N_SAMPLE, N_SOURCE, SEARCHES, Work
 from ..layout import J_DELAY, J_GROUP, J_OUT, J_ROW, J_SOURCE, J_TARGET, P_FIRST, P_OUT
 from ..model.graph import strong_components
 from .base import Scheduler
@@ -32,7 +32,7 @@ class Layered(Scheduler):
         silent[:, P_OUT] = 0
         self._alone = lowered.wiring._replace(pop=silent)  # spikes are sent on in `_send`, not by the loop
         self.queue = new_queue(n, 1, 4 * n + 64)
-        self.out = new_out(2 * n + 1024)
+        self.out = new_out(2 * n + 4 * BURST)
         self.work = Work(np.empty((1024, 3), np.int64), np.empty(n, np.int64), np.empty(n, np.int64), self.scratch)
         self.coming = [_empty() for _ in lowered.names]
         first = lowered.first
@@ -89,7 +89,7 @@ class Layered(Scheduler):
             if code != kernel.GROW:
                 break
             n = self.lowered.n
-            self.out = with_room(self.out, q.n[N_OUT], n + 2)
+            self.out = with_room(self.out, q.n[N_OUT], n + BURST)
             if q.own_time.size - q.n[kernel.N_OWN] < 2 * n + 2:
                 q = self.queue = q._replace(own_time=np.concatenate([q.own_time, np.zeros_like(q.own_time)]),
                                             own_id=np.concatenate([q.own_id, np.zeros_like(q.own_id)]))
