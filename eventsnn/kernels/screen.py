@@ -78,17 +78,24 @@ def screen(kin, c, cell, ahead, drive, slow, scratch):
     if solver == GENERAL:
         if kin.i[c, N_COUPLED] > 0:
             return SEARCH
-        later, size, ever, rise = margin, abs(margin), margin, 0.0
+        later, size, ever, there, rise, fall = margin, abs(margin), margin, margin, 0.0, 0.0
         for k in range(m):
             x = cell[MODES + k]
-            here = row[k] * x
-            later += max(here, scratch[S_HOR, k] * x)
+            here, then = row[k] * x, scratch[S_HOR, k] * x
+            there += then
+            later += max(here, then)
             ever += max(here, 0.0)
             size += abs(here)
             rise += max(slope[k] * x, scratch[S_HSLOPE, k] * x)
-        if later >= -MARGIN_REL * size and f + rise * ahead >= -MARGIN_REL * size:
+            fall += min(slope[k] * x, scratch[S_HSLOPE, k] * x)
+        slack = -MARGIN_REL * size
+        if there >= slack:
             return SEARCH
-        return WATCH if ever >= -MARGIN_REL * size else QUIET
+        if (rise > 0.0) & (fall < 0.0) & (later >= slack):
+            # the lines of steepest rise from now and of steepest fall to the horizon meet above V
+            if f * -fall + rise * (there - fall * ahead) >= slack * (rise - fall):
+                return SEARCH
+        return WATCH if ever >= slack else QUIET
     if margin <= 0.0:
         if solver == TWO:
             s = kin.i[c, SLOW]
