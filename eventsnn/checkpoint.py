@@ -47,8 +47,6 @@ def read_checkpoint(cls, path):
     not checkpoints, damaged or newer.
     """
     import h5py
-
-    from .schedulers import choose
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("kind") != KIND:
@@ -67,6 +65,16 @@ def read_checkpoint(cls, path):
         raise
     except (OSError, KeyError, RuntimeError) as error:
         raise FormatError(f"{path} cannot be read as a checkpoint: {error}; it is damaged or not an HDF5 file") from None
+    try:
+        return _rebuild(cls, attrs, network, data)
+    except (KeyError, TypeError, ValueError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+        raise FormatError(f"{path} lacks a part of a checkpoint or holds a damaged one: {error}") from None
+
+
+def _rebuild(cls, attrs, network, data):
+    """The simulation described by the contents of a checkpoint."""
+    from .layout import State
+    from .schedulers import choose
     lowered, record = pickle.loads(network)
     sim = cls.__new__(cls)
     sim.lowered, sim.record, sim.seed = lowered, record, int(attrs["seed"])
@@ -74,7 +82,6 @@ def read_checkpoint(cls, path):
     sim._max_rounds = int(attrs["max_rounds"])
     sim._kind = choose(str(attrs["scheduler"]), lowered)
     part = lambda name: {k[len(name) + 1:]: v for k, v in data.items() if k.startswith(name + "/")}  # noqa: E731
-    from .layout import State
     state = State(**part("state"))
     sim.scheduler = sim._kind(lowered, seed=sim.seed, max_rounds=sim._max_rounds, state=state)
     sim.scheduler.time = float(attrs["time"])

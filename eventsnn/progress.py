@@ -6,6 +6,7 @@ import threading
 import time
 
 TARGET_CHUNK = 0.25  # s of wall time
+FIRST_CHUNK = 4096.0  # the first chunk is this part of the run, whatever it costs
 SILENT = 1.0  # s of wall time before a bar appears
 
 
@@ -15,7 +16,7 @@ class Pace:
     def __init__(self, start, until, progress):
         self.main = threading.current_thread() is threading.main_thread()
         self.until = until
-        self.width = (until - start) / 64.0 if self.main or progress else until - start
+        self.width = (until - start) / FIRST_CHUNK if self.main or progress else until - start
         self.begun = self.last = time.perf_counter()
         self.start, self.progress, self.bar = start, progress, None
 
@@ -43,7 +44,7 @@ class Pace:
             raise KeyboardInterrupt
         tick = time.perf_counter()
         took = max(tick - self.last, 1e-6)
-        self.width *= min(8.0, max(0.25, TARGET_CHUNK / took))
+        self.width *= min(64.0, max(0.25, TARGET_CHUNK / took))
         if self.progress and self.bar is None and tick - self.begun > SILENT and sys.stderr.isatty():
             from tqdm import tqdm
             self.bar = tqdm(total=round(self.until - self.start, 9), unit="s", file=sys.stderr, leave=False,

@@ -62,6 +62,7 @@ class Record:
             if not isinstance(population, LinearNeuron):
                 raise InputError(f"v of Record names {name!r}, which is {population.kind} and has no membrane voltage")
             ids = np.arange(population.n) if isinstance(ids, str) and ids == "all" else np.atleast_1d(np.asarray(ids))
+            ids = ids.astype(np.int64) if ids.size == 0 else ids
             if ids.dtype.kind not in "iu" or ids.size and (ids.min() < 0 or ids.max() >= population.n):
                 raise InputError(f"v of Record for {name!r} must be neuron ids from 0 to {population.n - 1}, got {ids!r}")
             found[name] = ids.astype(np.int64)

@@ -17,7 +17,8 @@ def _integral(values, what):
         return values.astype(np.int64)
     if values.dtype.kind == "f" and np.all(np.isfinite(values)) and np.all(values == np.floor(values)):
         return values.astype(np.int64)
-    bad = values.ravel()[0] if values.dtype.kind not in "f" else values[~(values == np.floor(values))][0]
+    whole = np.isfinite(values) & (values == np.floor(values)) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    bad = values[~whole].ravel()[0]
     raise InputError(f"{what} must be whole numbers, got {bad!r} (dtype {values.dtype})")
 
 

@@ -149,6 +149,19 @@ def _pair(c, x0, x1, ah, al, gain, delta, t):
     return c + v, gain * drive - ah * v, drive
 
 
+@inner
+def _pair_bracket(c, x0, x1, ah, al, gain, delta, low, high, start):
+    """Zero between low (f < 0) and high (f >= 0), from `start`."""
+    t = start
+    done = False
+    for _ in range(2 * MAX_STEPS):
+        f, slope, drive = _pair(c, x0, x1, ah, al, gain, delta, t)
+        low, high, t, done = _narrow(low, high, t, f, slope)
+        if done:
+            break
+    return t
+
+
 @kernel
 def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
     """Upward zero for nearly equal or equal rates: a V' drive of rate b = a - delta, at or after `now`."""
@@ -159,23 +172,22 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
     if x1 > 0.0:
         if not extremum > now:
             return np.inf
-        if extremum == np.inf:
-            if c <= 0.0:
-                return np.inf
-            t = log(-x0 / c) / ah if x0 < 0.0 else now
-        else:
+        t = np.inf
+        if extremum < np.inf:
             f, slope, drive = _pair(c, x0, x1, ah, al, gain, delta, extremum)
             if f < 0.0:
                 return np.inf
             t = extremum - math.sqrt(2.0 * f / (gain * bh * drive))
-            if c <= 0.0:
-                y = -x0 / (x1 * gain)
-                if 1.0 + delta * y > 0.0:
-                    t = max(t, min(log1p_over(delta, y), extremum))
-            elif x0 < 0.0:
-                slow_only = log(-x0 / c) / ah
-                if 0.0 <= slow_only < extremum:
-                    t = slow_only
+        if c > 0.0:
+            if c + x0 >= 0.0:  # above threshold at the start of the epoch and rising: only rounding says otherwise now
+                return now
+            high = min(extremum, log(-x0 / c) / ah)
+            return _pair_bracket(c, x0, x1, ah, al, gain, delta, 0.0, high, min(max(t, 0.0), high))
+        if extremum == np.inf:
+            return np.inf
+        y = -x0 / (x1 * gain)
+        if 1.0 + delta * y > 0.0:
+            t = max(t, min(log1p_over(delta, y), extremum))
         for step in range(MAX_STEPS):
             f, slope, drive = _pair(c, x0, x1, ah, al, gain, delta, t)
             if not slope > 0.0:
@@ -203,14 +215,7 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
         low = high
         width *= 2.0
         high = low + width
-    t = high
-    done = False
-    for _ in range(2 * MAX_STEPS):
-        f, slope, drive = _pair(c, x0, x1, ah, al, gain, delta, t)
-        low, high, t, done = _narrow(low, high, t, f, slope)
-        if done:
-            break
-    return t
+    return _pair_bracket(c, x0, x1, ah, al, gain, delta, low, high, high)
 
 
 @inner

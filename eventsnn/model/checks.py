@@ -5,10 +5,11 @@ import numpy as np
 from ..errors import ParameterError
 
 
-def count(value, name, owner, minimum=1):
-    """`value` as an int >= minimum."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < minimum:
-        raise ParameterError(f"{name} of {owner} must be a whole number >= {minimum}, got {value!r}")
+def count(value, name, owner, minimum=1, below=2**63):
+    """`value` as an int, minimum <= value < below."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or not minimum <= value < below:
+        limit = f" and < 2^{below.bit_length() - 1}" if isinstance(value, (int, np.integer)) and value >= below else ""
+        raise ParameterError(f"{name} of {owner} must be a whole number >= {minimum}{limit}, got {value!r}")
     return int(value)
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..errors import NetworkError, ParameterError, unknown_name
 from .neurons import LinearNeuron
 from .sources import Input, Poisson
@@ -63,7 +65,7 @@ class Network:
                 name, k = f"{source}->{target}#{k}", k + 1
         elif name in self.projections:
             raise NetworkError(f"projection {name!r} exists already")
-        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < receiver.n_ports:
+        if isinstance(port, bool) or not isinstance(port, (int, np.integer)) or not 0 <= port < receiver.n_ports:
             raise ParameterError(f"port of projection {name!r} is {port!r}; population {target!r} has ports 0 to "
                                  f"{receiver.n_ports - 1}")
         if not hasattr(connection, "build"):
