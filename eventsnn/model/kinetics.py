@@ -12,7 +12,7 @@ from ..errors import ParameterError
 
 NEAR = 0.125  # relative distance of rates below which a pair stays coupled
 LONG_EPOCH = 128.0  # epoch in units of the fastest time constant: far from overflow, exponents keep their low part
-SHORT_EPOCH = {1: 4.0, 2: 1.5}  # the same with coupled pairs and triples, whose propagators grow with the epoch time
+SHORT_EPOCH = {1: 4.0, 2: 0.75}  # the same with coupled pairs and triples, whose propagators grow with the epoch time
 DRIFT_EPOCH = 1.0  # s, for models with constant modes only that drift
 
 
