@@ -19,7 +19,8 @@ from tqdm import tqdm
 import eventsnn as es
 from eventsnn.jit import jit
 from eventsnn.kernels.flow import decay, read_row
-from eventsnn.kernels.neuron import SCRATCH_COLUMNS, SCRATCH_ROWS, search
+from eventsnn.kernels.neuron import SCRATCH_COLUMNS, SCRATCH_ROWS
+from eventsnn.kernels.single import search
 from eventsnn.layout import MARGIN, MARGIN_ROW, MODES, N_MODES, P_EPOCH
 from eventsnn.model.lower import lower
 
