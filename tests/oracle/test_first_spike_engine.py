@@ -77,7 +77,8 @@ def crossing_slopes(network, times, spikes, name):
     hidden = network.forward(times[None])[0][0]
     inputs = np.append(times, network.bias_times[0]) if name == "hidden" else np.append(hidden, network.bias_times[1])
     matrix = network.weights[0 if name == "hidden" else 1]
-    s = spikes[None] - inputs[:, None]
+    with np.errstate(invalid="ignore"):  # both inf: silent before and after
+        s = spikes[None] - inputs[:, None]
     causal = (s > 0) & np.isfinite(s)
     s = np.where(causal, s, 0.0)
     if network.tau_ratio == 1:
