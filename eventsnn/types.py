@@ -6,8 +6,6 @@ import numpy as np
 
 from .errors import InputError, unknown_name
 
-NEVER = np.inf
-
 
 def _integral(values, what):
     values = np.asarray(values)

@@ -40,7 +40,6 @@ ALLOWED = {
             "progress"},
 }
 
-SHORTHANDS = {("io.run_file", "run")}  # `load_run` is `Run.load`
 
 
 def name_of(path):
@@ -88,7 +87,7 @@ def test_every_module_has_its_layer():
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m])
 def test_imports_run_one_way(module):
-    used = {layer(m) for m in imports(MODULES[module])[0] if (module, m) not in SHORTHANDS} - {layer(module)}
+    used = {layer(m) for m in imports(MODULES[module])[0]} - {layer(module)}
     assert used <= ALLOWED[layer(module)], f"{module} imports {used - ALLOWED[layer(module)]}"
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import eventsnn as es
 from eventsnn.data.yin_yang import to_spike_times, yin_yang
 from eventsnn.errors import FormatError, InputError, ParameterError, UnknownNameError
 from eventsnn.learn.fast_and_deep import Config, accuracy, train
@@ -180,21 +181,14 @@ def test_spikes_for_the_engine():
 
 
 def test_network_for_the_engine_is_built():
-    es = pytest.importorskip("eventsnn")
-    if not hasattr(es, "Network"):
-        pytest.skip("this installation has no engine")
     network = FirstSpikeNetwork([np.ones((5, 6)), np.ones((7, 3))], tau_ratio=2)
     assert isinstance(network.to_network(tau_syn=6e-3), es.Network)
     with pytest.raises(ParameterError, match="tau_syn"):
         network.to_network(tau_syn=0.0)
 
 
-@pytest.mark.slow  # compiles the engine
 @pytest.mark.parametrize("ratio", [1, 2])
 def test_the_engine_gives_the_same_spikes(ratio):
-    es = pytest.importorskip("eventsnn")
-    if not hasattr(es, "simulate"):
-        pytest.skip("this installation has no engine")
     draw = np.random.default_rng(9)
     network = FirstSpikeNetwork([draw.normal(1.5, 0.8, (5, 20)), draw.normal(0.8, 0.5, (21, 3))], tau_ratio=ratio)
     times, tau = draw.uniform(0.15, 2.0, 4), 6e-3
