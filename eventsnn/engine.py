@@ -43,7 +43,7 @@ class Simulation:
     """
 
     def __init__(self, net, inputs=None, *, scheduler="auto", threads=1, seed=0, dt=None, record=None, rules=(),
-                 hardware=None, progress=False, max_rounds=1000):
+                 hardware=None, progress=True, max_rounds=1000):
         _refuse(dt, rules, hardware)
         count(threads, "threads", "the simulation")
         self.lowered = net if isinstance(net, Lowered) else lower(net)
@@ -257,7 +257,7 @@ class Simulation:
 
 
 def simulate(net, inputs=None, *, until, scheduler="auto", threads=1, seed=0, dt=None, record=None, rules=(),
-             hardware=None, progress=False, max_rounds=1000):
+             hardware=None, progress=True, max_rounds=1000):
     """Simulate `net` from t = 0 to `until` (s) and return a `Run`.
 
     net : `Network`
@@ -266,7 +266,7 @@ def simulate(net, inputs=None, *, until, scheduler="auto", threads=1, seed=0, dt
     threads : number of threads; the result never depends on it, and today's schedulers use one (see `simulate_batch`)
     seed : of the Poisson populations
     record : `Record`; default: all spikes
-    progress : show a progress bar on long runs
+    progress : show a bar on stderr when a run takes longer than a second and stderr is a terminal
     max_rounds : guard against zero-delay cycles that never come to rest
 
     Raises `NetworkError`, `InputError`, `ParameterError`, `UnknownNameError`, `RunawayError`; `NotAvailableError` for
@@ -302,7 +302,7 @@ def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, reco
     lowered = lower(net)
 
     def one(k):
-        return Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, record=record,
+        return Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, record=record, progress=False,
                           max_rounds=max_rounds).run(until)
 
     if jobs == 1 or len(inputs) < 2:
