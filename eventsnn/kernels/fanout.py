@@ -82,8 +82,8 @@ def _collect_jump(st, j, jump, instant, touched, n_touched):
 
 
 @inlined
-def _deliver_two(wir, st, k, source, first, end, a, b, q):
-    """The hot loops: classes of at most two modes, one class per population, no jump of V."""
+def _deliver_two(wir, st, k, source, first, end, a, b, at_a, at_b, q):
+    """The hot loops: arrivals that change the columns `at_a` and `at_b` only, one class per population, no jump of V."""
     kind = wir.proj[k, J_KIND]
     cell = st.cell
     lo, hi = np.uint64(first), np.uint64(end)
@@ -92,34 +92,52 @@ def _deliver_two(wir, st, k, source, first, end, a, b, q):
         wa, wb = w * a, w * b
         for i in range(lo, hi):
             j = np.uint64(wir.post[i])
-            cell[j, MODES] += wa
-            cell[j, MODES + 1] += wb
+            cell[j, at_a] += wa
+            cell[j, at_b] += wb
     elif kind == CSR_F32:
         shift = wir.proj[k, J_WEIGHT]
         for i in range(lo, hi):
             j = np.uint64(wir.post[i])
             w = np.float64(wir.w32[np.uint64(shift + np.int64(i))]) * q
-            cell[j, MODES] += w * a
-            cell[j, MODES + 1] += w * b
+            cell[j, at_a] += w * a
+            cell[j, at_b] += w * b
     elif kind == CSR_F64:
         shift = wir.proj[k, J_WEIGHT]
         for i in range(lo, hi):
             j = np.uint64(wir.post[i])
             w = wir.w64[np.uint64(shift + np.int64(i))] * q
-            cell[j, MODES] += w * a
-            cell[j, MODES + 1] += w * b
+            cell[j, at_a] += w * a
+            cell[j, at_b] += w * b
     else:
         shift = wir.proj[k, J_WEIGHT] + source * (end - first) - first
         if kind == DENSE_F32:
             for j in range(lo, hi):
                 w = np.float64(wir.w32[np.uint64(shift + np.int64(j))]) * q
-                cell[j, MODES] += w * a
-                cell[j, MODES + 1] += w * b
+                cell[j, at_a] += w * a
+                cell[j, at_b] += w * b
         else:
             for j in range(lo, hi):
                 w = wir.w64[np.uint64(shift + np.int64(j))] * q
-                cell[j, MODES] += w * a
-                cell[j, MODES + 1] += w * b
+                cell[j, at_a] += w * a
+                cell[j, at_b] += w * b
+
+
+@inlined
+def _columns(m, pulled):
+    """Two different modes such that `pulled` is zero elsewhere, the smaller first; (0, 0) if there are none."""
+    if m < 2:
+        return 0, 0
+    low, high, count = m, 0, 0
+    for i in range(m):
+        if pulled[i] != 0.0:
+            low, high = min(low, i), i
+            count += 1
+    if count > 2:
+        return 0, 0
+    if count < 2:
+        high = max(high, 1)
+        low = high - 1
+    return low, high
 
 
 @inlined
@@ -136,9 +154,11 @@ def deliver(kin, wir, st, k, source, first, end, now, q, instant, touched, n_tou
     pulled = scratch[S_PULL]
     if c >= 0:
         arrival_row(kin, c, port, time, scratch)
-        if kin.i[c, N_MODES] == 2 and not jumps:
-            _deliver_two(wir, st, k, source, first, end, pulled[0], pulled[1], q)
-            return n_touched
+        if not jumps:
+            at_a, at_b = _columns(kin.i[c, N_MODES], pulled)
+            if at_b > 0:
+                _deliver_two(wir, st, k, source, first, end, pulled[at_a], pulled[at_b], MODES + at_a, MODES + at_b, q)
+                return n_touched
     known = c
     for i in range(first, end):
         j = target_of(wir, k, i)

@@ -92,14 +92,17 @@ def touch(kin, c, st, j, time):
 
 
 @inner
-def search(kin, wir, st, j, now, scratch):
-    """Absolute time of the next crossing of active neuron `j` in this epoch (f(now) < 0 is given), or inf."""
+def search(kin, wir, st, j, now, limit, scratch):
+    """Absolute time of the next crossing of active neuron `j` in this epoch (f(now) < 0 is given), or inf.
+
+    A crossing after the time `limit` may also be given as a finite time far beyond the epoch.
+    """
     p = wir.who[j, 0]
     c = wir.who[j, 1]
     start = epoch_start(wir, st, p)
     since = st.cell[j, st.cell.shape[1] - 1] if kin.i[c, SOLVER] == GENERAL else 0.0
     t = next_crossing(kin, c, st.cell[j, MARGIN], st.cell[j], MODES, now - start, since, wir.popf[p, P_EPOCH],
-                      scratch[S_WORK:])
+                      limit - start, scratch[S_WORK:])
     return max(start + t, now) if t < np.inf else np.inf
 
 

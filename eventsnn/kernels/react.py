@@ -16,6 +16,7 @@ from ..layout import (
     J_TARGET,
     MARGIN,
     MODES,
+    N_COUPLED,
     N_MODES,
     P_CLASS,
     P_EPOCH,
@@ -154,7 +155,7 @@ def answer(kin, wir, st, q, now, scratch):
         q.n[SEARCHES] += 1
         p = wir.who[j, 0]
         renew_horizon(wir, st, p, now)
-        due = search(kin, wir, st, j, now, scratch)
+        due = search(kin, wir, st, j, now, st.horizon[p], scratch)
         if due <= st.horizon[p]:
             expect(st, q, j, due)
             continue
@@ -234,6 +235,50 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
             watch(st, q, np.int64(j))
 
 
+@inner
+def _test_three(kin, wir, st, q, k, c, first, end, now, scratch):
+    """`test_row` for one GENERAL class of three uncoupled modes: the same screen, all in registers."""
+    row, slope, hor, hslope = scratch[S_NOW], scratch[S_SLOPE], scratch[S_HOR], scratch[S_HSLOPE]
+    r0, r1, r2, s0, s1, s2 = row[0], row[1], row[2], slope[0], slope[1], slope[2]
+    h0, h1, h2, g0, g1, g2 = hor[0], hor[1], hor[2], hslope[0], hslope[1], hslope[2]
+    cell, flag = st.cell, st.flag
+    p = wir.proj[k, J_TARGET]
+    time = now - epoch_start(wir, st, p)
+    ahead = st.horizon[p] - now
+    last = cell.shape[1] - 1
+    post = wir.post
+    dense = wir.proj[k, J_KIND] >= DENSE_F32
+    for i in range(np.uint64(first), np.uint64(end)):
+        j = i
+        if not dense:
+            j = np.uint64(post[i])
+        cell[j, last] = time
+        margin = cell[j, MARGIN]
+        if margin == -np.inf:
+            continue
+        x0, x1, x2 = cell[j, MODES], cell[j, MODES + 1], cell[j, MODES + 2]
+        a0, a1, a2, b0, b1, b2 = r0 * x0, r1 * x1, r2 * x2, h0 * x0, h1 * x1, h2 * x2
+        f = margin + (a0 + a1 + a2)
+        there = margin + b0 + b1 + b2
+        slack = -MARGIN_REL * (abs(margin) + abs(a0) + abs(a1) + abs(a2))
+        verdict = WATCH
+        if f >= 0.0 or there >= slack:
+            verdict = SEARCH
+        else:
+            u0, u1, u2, v0, v1, v2 = s0 * x0, s1 * x1, s2 * x2, g0 * x0, g1 * x1, g2 * x2
+            rise = max(u0, v0) + max(u1, v1) + max(u2, v2)
+            fall = min(u0, v0) + min(u1, v1) + min(u2, v2)
+            later = margin + max(a0, b0) + max(a1, b1) + max(a2, b2)
+            apart = f * -fall + rise * (there - fall * ahead) >= slack * (rise - fall)
+            if (rise > 0.0) & (fall < 0.0) & (later >= slack) & apart:
+                verdict = SEARCH
+            elif margin < 0.0 and margin + max(a0, 0.0) + max(a1, 0.0) + max(a2, 0.0) < slack:
+                verdict = QUIET
+        if verdict != SEARCH and cell[j, DUE] == np.inf and (verdict == QUIET or flag[j, 1] & WATCHED):
+            continue
+        act(st, q, np.int64(j), verdict)
+
+
 @inlined
 def test_row(kin, wir, st, q, k, first, end, now, scratch):
     """Look ahead for the targets of one delivered row of projection `k`; their V did not jump."""
@@ -249,6 +294,9 @@ def test_row(kin, wir, st, q, k, first, end, now, scratch):
         drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
         if kin.i[known, N_MODES] == 2 and (kin.i[known, SOLVER] == TWO or kin.i[known, SOLVER] == PAIR):
             _test_two(kin, wir, st, q, k, known, first, end, q.watched, now, drive, slow, scratch)
+            return
+        if kin.i[known, N_MODES] == 3 and kin.i[known, SOLVER] == GENERAL and kin.i[known, N_COUPLED] == 0:
+            _test_three(kin, wir, st, q, k, known, first, end, now, scratch)
             return
     last = st.cell.shape[1] - 1
     for i in range(first, end):

@@ -26,7 +26,7 @@ def margin_now(kin, wir, st, j, now, scratch):
 @kernel
 def search(kin, wir, st, j, now, scratch):
     """See `neuron.search`."""
-    return neuron.search(kin, wir, st, j, now, scratch)
+    return neuron.search(kin, wir, st, j, now, np.inf, scratch)
 
 
 @kernel

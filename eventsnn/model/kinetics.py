@@ -133,7 +133,7 @@ class _Class:
     @property
     def horizon(self):
         finite = [t for t in self.tau if np.isfinite(t)]
-        return 1.5 * min(finite) if finite else self.epoch
+        return min(finite) if finite else self.epoch
 
 
 def classes_of(neuron):
