@@ -9,10 +9,10 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 
 
-def pin(core):
-    """Keep this process and its children on one core, where the system allows it."""
+def pin(*cores):
+    """Keep this process and its children on these cores, where the system allows it."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, set(cores))
 
 
 def machine():

@@ -24,6 +24,7 @@ _HOME = {
     "RandomIndegree": "model.random_rules",
     "RandomProbability": "model.random_rules",
     "RandomTotal": "model.random_rules",
+    "Procedural": "model.procedural",
     "Normal": "model.distributions",
     "Spikes": "types",
     "Record": "record",

@@ -211,7 +211,7 @@ class Simulation:
             result.setdefault(population.variables[k], physical[:, k])
         result["threshold"] = state.par[ids, layout.S_THETA] + physical @ population.thr
         refractory = state.flag[ids, 0] == layout.REFRACTORY
-        result["refractory_until"] = np.where(refractory, state.cell[ids, layout.DUE], -np.inf)
+        result["refractory_until"] = np.where(refractory, state.due[ids], -np.inf)
         return result
 
     def set(self, name, **parameters):

@@ -15,9 +15,11 @@ MAX_MODES = 8
 NEVER, ONE, TWO, PAIR, GENERAL = 0, 1, 2, 3, 4
 # storage of a projection
 CSR_SCALAR, CSR_F32, CSR_F64, DENSE_F32, DENSE_F64 = 0, 1, 2, 3, 4
-# columns of State.cell: V_inf - threshold (-inf: cannot fire), due time of the own event, modes; GENERAL classes keep
-# the epoch time of the neuron's last event in the last column
-MARGIN, DUE, MODES = 0, 1, 2
+# its delays: one for all, one byte or two per synapse into a table, or one float per synapse
+UNIFORM, CLASS8, CLASS16, EACH = 0, 1, 2, 3
+# columns of State.cell: V_inf - threshold (-inf: cannot fire), modes; padded so that no record straddles a cache line
+MARGIN, MODES = 0, 1
+CELL_COLUMNS = (4, 8, 16)
 # State.flag[:, 0]
 ACTIVE, REFRACTORY = 0, 1
 # bits of State.flag[:, 1]: may cross after the horizon; crossing search pending in this instant
@@ -44,7 +46,7 @@ COUPLED = SPIKE_ROW + MAX_MODES  # per coupling: slave, driver, order of the div
 P_FIRST, P_OUT, P_FIRES, P_JUMPS, P_CLASS, P_RESET, P_RANK, P_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7
 P_EPOCH, P_HORIZON = 0, 1
 # Wiring.proj[k, ...] and projf
-J_OUT, J_SOURCE, J_TARGET, J_PORT, J_KIND, J_ROW, J_WEIGHT, J_GROUP, J_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7, 8
+J_OUT, J_SOURCE, J_TARGET, J_PORT, J_KIND, J_ROW, J_WEIGHT, J_DELAYS, J_TABLE, J_AT, J_SHARDS, J_COLUMNS = range(12)
 J_SCALAR, J_DELAY = 0, 1
 # State.par[j, ...]
 S_V_INF, S_THETA, S_V_RESET, S_T_REF, S_PENDING = 0, 1, 2, 3, 4
@@ -61,13 +63,14 @@ class Wiring(NamedTuple):
     """Populations and projections. Static; shared by all simulations of a network."""
 
     pop: np.ndarray  # i8[n_pop + 1, P_COLUMNS] first neuron, first outgoing, fires?, V jumps?, its class or -1, reset?, rank
-    popf: np.ndarray  # f8[n_pop, 2] length of an epoch, horizon of the search for crossings, s
+    popf: np.ndarray  # f8[n_pop, 2] length of an epoch and of the cells it is cut into for searching crossings, s
     who: np.ndarray  # i8[N, 2] population, class
     proj: np.ndarray  # i8[K, J_COLUMNS]; column J_OUT lists projections by source population
     projf: np.ndarray  # f8[K, 2] uniform weight, uniform delay
-    row: np.ndarray  # i8 row pointers into `post` (at J_ROW + source) and into the delay groups (at J_GROUP + source)
-    group_delay: np.ndarray  # f8[G]
-    group_start: np.ndarray  # i8[G + 1] first synapse of each delay group
+    row: np.ndarray  # i8 row pointers into `post`, at J_ROW + source * J_SHARDS + shard; rows are sorted by delay
+    d8: np.ndarray  # u1 delay classes, at J_AT + position in `post` (CLASS8)
+    d16: np.ndarray  # u2 (CLASS16)
+    delay: np.ndarray  # f8 tables of delays, at J_TABLE + class; delays, at J_AT + position (EACH)
     post: np.ndarray  # u4 targets, global ids
     w32: np.ndarray  # f4 weights, at J_WEIGHT + position in `post` (CSR)
     w64: np.ndarray  # f8
@@ -77,6 +80,7 @@ class State(NamedTuple):
     """Everything that changes while a network runs, except the queues."""
 
     cell: np.ndarray  # f8[N, columns]
+    due: np.ndarray  # f8[N] time of the neuron's own next event, inf: none known
     par: np.ndarray  # f8[N, 5] v_inf, threshold, v_reset, t_ref, jump of V collected in this instant
     flag: np.ndarray  # u1[N, 2] ACTIVE or REFRACTORY; WATCHED and ASKED bits
     stamp: np.ndarray  # i8[N] instant that the collected jump belongs to

@@ -88,7 +88,7 @@ def experiment_names():
     """Names of the shipped experiments, sorted.
 
     >>> experiment_names()
-    ['balanced', 'yinyang']
+    ['balanced', 'larval-brain', 'microcircuit', 'yinyang']
     """
     return sorted(entry.name[:-5] for entry in resources.files(__package__).iterdir() if entry.name.endswith(".toml"))
 
@@ -97,7 +97,7 @@ def experiment_module(name):
     """The module of experiment `name`, which holds its SETTINGS and `run`; raises `UnknownNameError`."""
     if name not in experiment_names():
         raise unknown_name("experiment", name, experiment_names())
-    return import_module(f".{name}", __package__)
+    return import_module(f".{name.replace('-', '_')}", __package__)
 
 
 def load_plan(name_or_path, overrides=None, seed=None):

@@ -30,7 +30,7 @@ from ..layout import (
     TWO,
 )
 from .elementary import exp_rate, expm1_over, log, log1p_over
-from .rolle import BEYOND, first_crossing
+from .rolle import first_crossing
 
 MAX_STEPS = 80
 TINY_STEP = 2.3e-16
@@ -238,19 +238,16 @@ def closed_crossing(kin, c, margin, x0, x1, now):
 
 
 @inner
-def next_crossing(kin, c, margin, cell, first, now, since, until, limit, work):
+def next_crossing(kin, c, margin, cell, first, now, until, work):
     """First epoch time in [now, until] with V >= threshold, or inf, for a neuron below threshold just before.
 
-    margin : v_inf - theta; cell[first:] : stored modes; since : epoch time of the neuron's last event (used by GENERAL
-    classes); limit : the search may stop there and return BEYOND; work : scratch f8[rows, columns] of `rolle`.
+    margin : v_inf - theta; cell[first:] : stored modes; work : scratch f8[rows, columns] of `rolle`.
     """
     solver = kin.i[c, SOLVER]
     if solver == NEVER or margin == -np.inf:
         return np.inf
     if solver == GENERAL:
-        t = max(first_crossing(kin, c, margin, cell, first, now, since, until, limit, work), now)
-        if t == BEYOND:
-            return t
+        t = max(first_crossing(kin, c, margin, cell, first, now, until, work), now)
     else:
         t = closed_crossing(kin, c, margin, cell[first], cell[first + 1] if solver != ONE else 0.0, now)
     return t if t <= until else np.inf

@@ -4,15 +4,22 @@ import numpy as np
 
 from ..jit import inlined, inner
 from ..layout import (
+    CLASS8,
+    CLASS16,
     CSR_F32,
     CSR_F64,
     CSR_SCALAR,
     DENSE_F32,
     DV_ROW,
+    J_AT,
+    J_DELAY,
+    J_DELAYS,
     J_KIND,
     J_PORT,
     J_ROW,
     J_SCALAR,
+    J_SHARDS,
+    J_TABLE,
     J_TARGET,
     J_WEIGHT,
     MODES,
@@ -21,28 +28,63 @@ from ..layout import (
     P_FIRST,
     P_JUMPS,
     S_PENDING,
+    UNIFORM,
 )
 from .neuron import S_PULL, arrival_row, epoch_start
 
 
-@inner
-def row_length(wir, k, source):
-    """Number of synapses of row `source` (local id) of projection `k`."""
+@inlined
+def row_span(wir, k, source, shard):
+    """(first, end) of the part of row `source` (local id) of projection `k` that belongs to `shard`.
+
+    Positions in `post`; of dense projections target ids.
+    """
     if wir.proj[k, J_KIND] >= DENSE_F32:
-        return wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - wir.pop[wir.proj[k, J_TARGET], P_FIRST]
-    at = wir.proj[k, J_ROW] + source
-    return wir.row[at + 1] - wir.row[at]
+        first = wir.pop[wir.proj[k, J_TARGET], P_FIRST]
+        n, parts = wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - first, wir.proj[k, J_SHARDS]
+        return first + n * shard // parts, first + n * (shard + 1) // parts
+    at = wir.proj[k, J_ROW] + source * wir.proj[k, J_SHARDS] + shard
+    return wir.row[at], wir.row[at + 1]
+
+
+@inlined
+def shards(wir):
+    """Number of shards that the rows are cut into."""
+    return wir.proj[0, J_SHARDS] if wir.proj.shape[0] > 0 else 1
+
+
+@inlined
+def delay_of(wir, k, at):
+    """Delay of the synapse at position `at` of projection `k`, s."""
+    kind = wir.proj[k, J_DELAYS]
+    if kind == UNIFORM:
+        return wir.projf[k, J_DELAY]
+    i = wir.proj[k, J_AT] + at
+    if kind == CLASS8:
+        return wir.delay[wir.proj[k, J_TABLE] + np.int64(wir.d8[i])]
+    if kind == CLASS16:
+        return wir.delay[wir.proj[k, J_TABLE] + np.int64(wir.d16[i])]
+    return wir.delay[i]
 
 
 @inner
-def span(wir, k, source, group):
-    """(first, end) of the synapses to deliver: positions in `post` (CSR) or target ids (dense)."""
-    if wir.proj[k, J_KIND] >= DENSE_F32:
-        return wir.pop[wir.proj[k, J_TARGET], P_FIRST], wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST]
-    at = wir.proj[k, J_ROW] + source
-    if group < 0:
-        return wir.row[at], wir.row[at + 1]
-    return wir.group_start[group], min(wir.group_start[group + 1], wir.row[at + 1])
+def run_end(wir, k, at, stop):
+    """First position after `at` whose delay differs from the one there, at most `stop`."""
+    kind = wir.proj[k, J_DELAYS]
+    if kind == UNIFORM:
+        return stop
+    shift = wir.proj[k, J_AT]
+    i = at + 1
+    if kind == CLASS8:
+        while i < stop and wir.d8[shift + i] == wir.d8[shift + at]:
+            i += 1
+    elif kind == CLASS16:
+        while i < stop and wir.d16[shift + i] == wir.d16[shift + at]:
+            i += 1
+    else:
+        while i < stop and wir.delay[shift + i] == wir.delay[shift + at]:
+            i += 1
+    return i
 
 
 @inner

@@ -12,8 +12,6 @@ from ..jit import inlined, inner, kernel
 from ..layout import (
     ACTIVE,
     ASKED,
-    DUE,
-    J_GROUP,
     J_SOURCE,
     J_TARGET,
     P_FIRES,
@@ -21,7 +19,7 @@ from ..layout import (
     P_JUMPS,
     P_OUT,
 )
-from .fanout import deliver, span
+from .fanout import delay_of, deliver, run_end, shards
 from .neuron import epoch_end, margin_now, release, rescale, voltage
 from .queue import (
     BURST,
@@ -68,7 +66,7 @@ def maintain(kin, wir, st, q, p0, p1, now, wk):
             rescale(kin, wir, st, j, wk.scratch)
         st.pop[p, 0] += 1
         for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
-            if wir.pop[p, P_FIRES] and st.flag[j, 0] == ACTIVE and st.cell[j, DUE] == np.inf:
+            if wir.pop[p, P_FIRES] and st.flag[j, 0] == ACTIVE and st.due[j] == np.inf:
                 watch(st, q, j)
         st.horizon[p] = now
     n = q.n[N_WATCH]
@@ -81,7 +79,7 @@ def maintain(kin, wir, st, q, p0, p1, now, wk):
             q.n[N_WATCH] += 1
         else:
             st.flag[j, 1] &= ASKED
-            if st.flag[j, 0] == ACTIVE and st.cell[j, DUE] == np.inf:
+            if st.flag[j, 0] == ACTIVE and st.due[j] == np.inf:
                 wk.rest[kept] = j
                 kept += 1
     watch_again(kin, wir, st, q, wk.rest, kept, now, wk.scratch)
@@ -93,7 +91,7 @@ def maintain(kin, wir, st, q, p0, p1, now, wk):
 @inlined
 def next_own(st, q):
     """Time of the next own event; drops entries that are out of date."""
-    while q.n[N_OWN] > 0 and st.cell[q.own_id[0], DUE] != q.own_time[0]:
+    while q.n[N_OWN] > 0 and st.due[q.own_id[0]] != q.own_time[0]:
         pop_own(q)
     return q.own_time[0] if q.n[N_OWN] > 0 else np.inf
 
@@ -116,19 +114,19 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
     while q.n[N_OWN] > 0 and q.own_time[0] == now:
         j = q.own_id[0]
         pop_own(q)
-        if st.cell[j, DUE] != now:
+        if st.due[j] != now:
             continue
         if st.flag[j, 0] != ACTIVE:
             wk.touched[n] = j
             n += 1
-            st.cell[j, DUE] = np.inf
+            st.due[j] = np.inf
         elif not fire(kin, wir, st, q, j, now, out, max_rounds, wk.scratch):
             return j
     for i in range(n):
         j = wk.touched[i]
         release(kin, wir, st, j, now, wk.scratch)
         if margin_now(kin, wir, st, j, now, wk.scratch) >= 0.0:
-            st.cell[j, DUE] = now
+            st.due[j] = now
             push_own(q, now, j)
         else:
             look(kin, wir, st, q, j, now, wk.scratch)
@@ -158,17 +156,16 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
         key, slot = q.key[0], q.slot[0]
         k = np.int64(key & np.uint64(0xFFFFF))
         source = np.int64((key >> np.uint64(20)) & np.uint64(0xFFFFFFFF)) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
-        group = q.group[slot]
-        first, end = span(wir, k, source, group)
+        first, end = q.at[slot], run_end(wir, k, q.at[slot], q.stop[slot])
         n_touched = deliver(kin, wir, st, k, source, first, end, now, q.amplitude[slot], q.n[INSTANT], wk.touched,
                             n_touched, wk.scratch)
         st.arrived[k] += end - first
         wk.rows[n_rows, 0], wk.rows[n_rows, 1], wk.rows[n_rows, 2] = k, first, end
         n_rows += 1
         pop(q)
-        if group >= 0 and group + 1 < wir.row[wir.proj[k, J_GROUP] + source + 1]:
-            q.group[slot] = group + 1
-            push(q, q.born[slot] + wir.group_delay[group + 1], key, slot)
+        if end < q.stop[slot]:
+            q.at[slot] = end
+            push(q, q.born[slot] + delay_of(wir, k, end), key, slot)
         else:
             q.free[q.n[N_FREE]] = slot
             q.n[N_FREE] += 1
@@ -194,10 +191,10 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
     clock[0] is the current time; source_time, source_id: spikes of the inputs, sorted by time, then id.
     """
     n_pop = wir.popf.shape[0]
-    need_slots = wir.proj.shape[0] * BURST
+    need_slots = wir.proj.shape[0] * BURST * shards(wir)
     for p in range(n_pop):
         need_slots += (wir.pop[p + 1, P_FIRST] - wir.pop[p, P_FIRST]) * (wir.pop[p + 1, P_OUT] - wir.pop[p, P_OUT]) \
-            * (wir.who[wir.pop[p, P_FIRST], 1] >= 0)
+            * (wir.who[wir.pop[p, P_FIRST], 1] >= 0) * shards(wir)
     n = st.flag.shape[0]
     done = 0
     while True:
@@ -226,7 +223,7 @@ def run_heap(kin, wir, st, q, clock, until, limit, source_time, source_id, probe
             culprit = out.id[q.n[N_OUT] - 1]
         if culprit < 0:
             while q.n[N_SOURCE] < source_time.size and source_time[q.n[N_SOURCE]] == now:
-                if out.time.size == q.n[N_OUT] or q.n[N_FREE] < wir.proj.shape[0]:
+                if out.time.size == q.n[N_OUT] or q.n[N_FREE] < wir.proj.shape[0] * shards(wir):
                     answer(kin, wir, st, q, now, wk.scratch)
                     return GROW
                 emit(wir, st, q, source_id[q.n[N_SOURCE]], now, 1.0, out)

@@ -14,7 +14,6 @@ from ..layout import (
     AMP0_ROW,
     AMP_ROW,
     COUPLED,
-    DUE,
     GENERAL,
     JUMP_ROW,
     MARGIN,
@@ -25,6 +24,7 @@ from ..layout import (
     N_MODES,
     OFFSET_ROW,
     P_EPOCH,
+    P_HORIZON,
     P_RESET,
     REFRACTORY,
     S_PENDING,
@@ -84,25 +84,38 @@ def settle_jump(kin, c, st, j, time, scratch):
     return jump
 
 
-@inlined
-def touch(kin, c, st, j, time):
-    """Note an own event of a neuron whose crossing search starts at its last event."""
-    if kin.i[c, SOLVER] == GENERAL:
-        st.cell[j, st.cell.shape[1] - 1] = time
+@inner
+def cell_end(wir, st, p, now):
+    """Absolute time at which the cell of population `p` ends that `now` lies in.
+
+    Cells are a grid within the epoch. GENERAL classes look for a crossing from their last event or the start of the cell,
+    whichever is later, to the end of the cell; so what is found does not depend on when it was asked for.
+    """
+    end = epoch_end(wir, st, p)
+    step = wir.popf[p, P_HORIZON]
+    if step == np.inf:
+        return end
+    start = epoch_start(wir, st, p)
+    k = np.floor((now - start) / step)
+    while start + (k + 1.0) * step <= now:
+        k += 1.0
+    while start + k * step > now:
+        k -= 1.0
+    return min(start + (k + 1.0) * step, end)
 
 
 @inner
-def search(kin, wir, st, j, now, limit, scratch):
-    """Absolute time of the next crossing of active neuron `j` in this epoch (f(now) < 0 is given), or inf.
+def search(kin, wir, st, j, now, scratch):
+    """Absolute time of the next crossing of active neuron `j` (f(now) < 0 is given), or inf.
 
-    A crossing after the time `limit` may also be given as a finite time far beyond the epoch.
+    Up to the end of the epoch; GENERAL classes up to the end of the cell, and `now` must be their last event or the start
+    of the cell.
     """
     p = wir.who[j, 0]
     c = wir.who[j, 1]
     start = epoch_start(wir, st, p)
-    since = st.cell[j, st.cell.shape[1] - 1] if kin.i[c, SOLVER] == GENERAL else 0.0
-    t = next_crossing(kin, c, st.cell[j, MARGIN], st.cell[j], MODES, now - start, since, wir.popf[p, P_EPOCH],
-                      limit - start, scratch[S_WORK:])
+    until = wir.popf[p, P_EPOCH] if kin.i[c, SOLVER] != GENERAL else cell_end(wir, st, p, now) - start
+    t = next_crossing(kin, c, st.cell[j, MARGIN], st.cell[j], MODES, now - start, until, scratch[S_WORK:])
     return max(start + t, now) if t < np.inf else np.inf
 
 
@@ -137,7 +150,6 @@ def set_membrane(kin, wir, st, j, v, now, scratch):
     for k in range(1, kin.i[c, N_MODES]):
         rest += scratch[S_ROW, k] * st.cell[j, MODES + k]
     st.cell[j, MODES] = (v - st.par[j, S_V_INF] - rest) / scratch[S_ROW, 0]
-    touch(kin, c, st, j, time)
 
 
 @inlined
@@ -145,7 +157,7 @@ def activate(st, j):
     """Make a neuron able to fire: its margin constant back in place, nothing due."""
     st.flag[j, 0] = ACTIVE
     st.cell[j, MARGIN] = st.par[j, S_V_INF] - st.par[j, S_THETA]
-    st.cell[j, DUE] = np.inf
+    st.due[j] = np.inf
 
 
 @inner
@@ -186,16 +198,15 @@ def spike(kin, wir, st, j, now, scratch):
                     changed = True
             if changed:
                 st.cell[j, MODES + k] = pulled[k]
-        touch(kin, c, st, j, time)
     if wir.pop[wir.who[j, 0], P_RESET]:
         if st.par[j, S_T_REF] > 0.0:
             st.flag[j, 0] = REFRACTORY
             st.cell[j, MARGIN] = -np.inf
-            st.cell[j, DUE] = now + st.par[j, S_T_REF]
+            st.due[j] = now + st.par[j, S_T_REF]
         else:
             release(kin, wir, st, j, now, scratch)
     else:
-        st.cell[j, DUE] = np.inf
+        st.due[j] = np.inf
     return amplitude
 
 
@@ -217,7 +228,6 @@ def rescale(kin, wir, st, j, scratch):
         if abs(x) < FAINT and st.cell[j, MODES + k] != 0.0:
             x = math.copysign(FAINT, st.cell[j, MODES + k])
         st.cell[j, MODES + k] = x
-    touch(kin, c, st, j, 0.0)
 
 
 @inner
@@ -234,5 +244,4 @@ def reaches(kin, wir, st, j, now, scratch):
     if st.par[j, S_PENDING] != 0.0:
         f = margin_now(kin, wir, st, j, now, scratch)
         fires = f + settle_jump(kin, c, st, j, time, scratch) >= 0.0
-    touch(kin, c, st, j, time)
     return fires

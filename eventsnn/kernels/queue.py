@@ -1,8 +1,8 @@
 """Binary heaps over parallel arrays: spikes on their way, and the neurons' own events.
 
-A spike on its way is one entry per projection; it walks the delay groups of its row, so the heap holds spikes, not
-synapses. Entries of one instant come out in the canonical order: rank of the target population, source neuron, projection,
-delay group, order of emission.
+A spike on its way is one entry per projection (and shard of its row); it walks along its row, which is sorted by delay, so the
+heap holds spikes, not synapses. Entries of one instant come out in the canonical order: rank of the target population, source
+neuron, projection, position in the row, order of emission.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,8 @@ class Queue(NamedTuple):
     slot: np.ndarray  # i8[capacity]
     born: np.ndarray  # f8[capacity], by slot: time of the spike
     amplitude: np.ndarray  # f8[capacity], by slot
-    group: np.ndarray  # i8[capacity], by slot: delay group, -1 for uniform delays
+    at: np.ndarray  # i8[capacity], by slot: position of the next synapse to deliver (target id if dense)
+    stop: np.ndarray  # i8[capacity], by slot: end of the row
     seq: np.ndarray  # i8[capacity], by slot: order of emission
     free: np.ndarray  # i8[capacity]
     own_time: np.ndarray  # f8[own capacity]
@@ -66,8 +67,8 @@ def earlier(q, ta, ka, sa, tb, kb, sb):
         return ta < tb
     if ka != kb:
         return ka < kb
-    if q.group[sa] != q.group[sb]:
-        return q.group[sa] < q.group[sb]
+    if q.at[sa] != q.at[sb]:
+        return q.at[sa] < q.at[sb]
     return q.seq[sa] < q.seq[sb]
 
 

@@ -7,12 +7,10 @@ from ..layout import (
     ACTIVE,
     ASKED,
     DENSE_F32,
-    DUE,
     GENERAL,
-    J_DELAY,
-    J_GROUP,
     J_KIND,
     J_OUT,
+    J_SHARDS,
     J_TARGET,
     MARGIN,
     MODES,
@@ -22,7 +20,6 @@ from ..layout import (
     P_EPOCH,
     P_FIRES,
     P_FIRST,
-    P_HORIZON,
     P_JUMPS,
     P_OUT,
     P_RANK,
@@ -34,9 +31,9 @@ from ..layout import (
     WATCHED,
 )
 from .crossing import closed_crossing
-from .fanout import row_length, target_of
+from .fanout import delay_of, row_span, shards, target_of
 from .flow import decay, dot
-from .neuron import S_HOR, S_HSLOPE, S_NOW, S_PULL, S_SLOPE, epoch_end, epoch_start, margin_now, search, spike
+from .neuron import S_HOR, S_HSLOPE, S_NOW, S_PULL, S_SLOPE, cell_end, epoch_start, margin_now, search, spike
 from .queue import N_ASKED, N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
 from .screen import MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
@@ -52,19 +49,17 @@ def emit(wir, st, q, j, now, amplitude, out):
     source = j - wir.pop[p, P_FIRST]
     for at in range(wir.pop[p, P_OUT], wir.pop[p + 1, P_OUT]):
         k = wir.proj[at, J_OUT]
-        if row_length(wir, k, source) == 0:
-            continue
-        group = np.int64(-1)
-        delay = wir.projf[k, J_DELAY]
-        if wir.proj[k, J_GROUP] >= 0:
-            group = wir.row[wir.proj[k, J_GROUP] + source]
-            delay = wir.group_delay[group]
-        q.n[N_FREE] -= 1
-        slot = q.free[q.n[N_FREE]]
-        q.born[slot], q.amplitude[slot], q.group[slot], q.seq[slot] = now, amplitude, group, q.n[N_SEQ]
-        q.n[N_SEQ] += 1
         rank = np.uint64(wir.pop[wir.proj[k, J_TARGET], P_RANK])
-        push(q, now + delay, (rank << np.uint64(52)) | (np.uint64(j) << np.uint64(20)) | np.uint64(k), slot)
+        for shard in range(wir.proj[k, J_SHARDS]):
+            first, end = row_span(wir, k, source, shard)
+            if first == end:
+                continue
+            q.n[N_FREE] -= 1
+            slot = q.free[q.n[N_FREE]]
+            q.born[slot], q.amplitude[slot], q.at[slot], q.stop[slot], q.seq[slot] = now, amplitude, first, end, q.n[N_SEQ]
+            q.n[N_SEQ] += 1
+            key = (rank << np.uint64(52)) | (np.uint64(j) << np.uint64(20)) | np.uint64(k)
+            push(q, now + delay_of(wir, k, first), key, slot)
 
 
 @inlined
@@ -88,8 +83,8 @@ def ask(st, q, j):
 @inlined
 def expect(st, q, j, due):
     """Note when neuron `j` is due, if that is new."""
-    if due != st.cell[j, DUE]:
-        st.cell[j, DUE] = due
+    if due != st.due[j]:
+        st.due[j] = due
         if due < np.inf:
             push_own(q, due, j)
 
@@ -98,14 +93,14 @@ def expect(st, q, j, due):
 def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Neuron `j` spikes now, and again while it stays at or above threshold. False beyond `max_rounds` or out of room."""
     p = wir.who[j, 0]
-    fan = wir.pop[p + 1, P_OUT] - wir.pop[p, P_OUT]
+    fan = (wir.pop[p + 1, P_OUT] - wir.pop[p, P_OUT]) * shards(wir)
     for _ in range(max_rounds):
         if q.n[N_OUT] == out.time.size or q.n[N_FREE] < fan:
             return False
         emit(wir, st, q, j, now, spike(kin, wir, st, j, now, scratch), out)
         if st.flag[j, 0] != ACTIVE:
-            if st.cell[j, DUE] < np.inf:
-                push_own(q, st.cell[j, DUE], j)
+            if st.due[j] < np.inf:
+                push_own(q, st.due[j], j)
             return True
         if margin_now(kin, wir, st, j, now, scratch) < 0.0:
             ask(st, q, j)
@@ -115,19 +110,9 @@ def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
 
 @inlined
 def renew_horizon(wir, st, p, now):
-    """Make the horizon of population `p` lie after `now`, on a grid within the epoch."""
-    if st.horizon[p] > now:
-        return
-    step = wir.popf[p, P_HORIZON]
-    end = epoch_end(wir, st, p)
-    if step == np.inf:
-        st.horizon[p] = end
-        return
-    start = epoch_start(wir, st, p)
-    h = start + (np.floor((now - start) / step) + 1.0) * step
-    while h <= now:
-        h += step
-    st.horizon[p] = min(h, end)
+    """Make the horizon of population `p` lie after `now`: the end of the cell."""
+    if st.horizon[p] <= now:
+        st.horizon[p] = cell_end(wir, st, p, now)
 
 
 @inner
@@ -136,7 +121,7 @@ def act(st, q, j, verdict):
     if verdict == SEARCH:
         ask(st, q, j)
         return
-    st.cell[j, DUE] = np.inf
+    st.due[j] = np.inf
     if verdict == WATCH:
         watch(st, q, j)
 
@@ -155,12 +140,12 @@ def answer(kin, wir, st, q, now, scratch):
         q.n[SEARCHES] += 1
         p = wir.who[j, 0]
         renew_horizon(wir, st, p, now)
-        due = search(kin, wir, st, j, now, st.horizon[p], scratch)
+        due = search(kin, wir, st, j, now, scratch)
         if due <= st.horizon[p]:
             expect(st, q, j, due)
             continue
-        st.cell[j, DUE] = np.inf
-        if due < np.inf:
+        st.due[j] = np.inf
+        if due < np.inf or kin.i[wir.who[j, 1], SOLVER] == GENERAL:
             watch(st, q, j)
     q.n[N_ASKED] = 0
 
@@ -224,13 +209,13 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
             t = closed_crossing(kin, c, margin, a, b, now - start)
             due = max(start + t, now) if t <= length else np.inf
             if due <= horizon:
-                if due != cell[j, DUE]:
-                    cell[j, DUE] = due
+                if due != st.due[j]:
+                    st.due[j] = due
                     push_own(q, due, np.int64(j))
                 continue
             verdict = WATCH if due < np.inf else QUIET
-        if cell[j, DUE] != np.inf:
-            cell[j, DUE] = np.inf
+        if st.due[j] != np.inf:
+            st.due[j] = np.inf
         if verdict == WATCH and flag[j, 1] & WATCHED == 0:
             watch(st, q, np.int64(j))
 
@@ -243,16 +228,13 @@ def _test_three(kin, wir, st, q, k, c, first, end, now, scratch):
     h0, h1, h2, g0, g1, g2 = hor[0], hor[1], hor[2], hslope[0], hslope[1], hslope[2]
     cell, flag = st.cell, st.flag
     p = wir.proj[k, J_TARGET]
-    time = now - epoch_start(wir, st, p)
     ahead = st.horizon[p] - now
-    last = cell.shape[1] - 1
     post = wir.post
     dense = wir.proj[k, J_KIND] >= DENSE_F32
     for i in range(np.uint64(first), np.uint64(end)):
         j = i
         if not dense:
             j = np.uint64(post[i])
-        cell[j, last] = time
         margin = cell[j, MARGIN]
         if margin == -np.inf:
             continue
@@ -274,7 +256,7 @@ def _test_three(kin, wir, st, q, k, c, first, end, now, scratch):
                 verdict = SEARCH
             elif margin < 0.0 and margin + max(a0, 0.0) + max(a1, 0.0) + max(a2, 0.0) < slack:
                 verdict = QUIET
-        if verdict != SEARCH and cell[j, DUE] == np.inf and (verdict == QUIET or flag[j, 1] & WATCHED):
+        if verdict != SEARCH and st.due[j] == np.inf and (verdict == QUIET or flag[j, 1] & WATCHED):
             continue
         act(st, q, np.int64(j), verdict)
 
@@ -298,7 +280,6 @@ def test_row(kin, wir, st, q, k, first, end, now, scratch):
         if kin.i[known, N_MODES] == 3 and kin.i[known, SOLVER] == GENERAL and kin.i[known, N_COUPLED] == 0:
             _test_three(kin, wir, st, q, k, known, first, end, now, scratch)
             return
-    last = st.cell.shape[1] - 1
     for i in range(first, end):
         j = target_of(wir, k, i)
         if st.flag[j, 0] != ACTIVE:
@@ -306,10 +287,8 @@ def test_row(kin, wir, st, q, k, first, end, now, scratch):
         if wir.who[j, 1] != known:
             known = wir.who[j, 1]
             drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
-        if kin.i[known, SOLVER] == GENERAL:
-            st.cell[j, last] = now - start
         verdict = screen(kin, known, st.cell[j], ahead, drive, slow, scratch)
-        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1] & WATCHED)):
+        if st.due[j] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1] & WATCHED)):
             continue
         act(st, q, np.int64(j), verdict)
 
@@ -322,7 +301,6 @@ def test_list(kin, wir, st, q, who, n, now, out, max_rounds, scratch):
     """
     known, of = np.int64(-1), np.int64(-1)
     drive, slow, ahead = 0.0, 0.0, 0.0
-    last = st.cell.shape[1] - 1
     for i in range(n):
         j = who[i]
         p, c = wir.who[j, 0], wir.who[j, 1]
@@ -341,19 +319,15 @@ def test_list(kin, wir, st, q, who, n, now, out, max_rounds, scratch):
             f = st.cell[j, MARGIN] + dot(kin, c, scratch[S_NOW], st.cell[j], MODES)
             st.par[j, S_PENDING] = 0.0
             st.cell[j, MODES] += jump * scratch[S_PULL, 0]
-            if kin.i[c, SOLVER] == GENERAL:
-                st.cell[j, last] = now - epoch_start(wir, st, p)
             if f + jump >= 0.0:
                 known = np.int64(-1)
                 if not fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
                     return j
                 continue
-        elif wir.pop[p, P_JUMPS] and kin.i[c, SOLVER] == GENERAL:
-            st.cell[j, last] = now - epoch_start(wir, st, p)
         if wir.pop[p, P_FIRES] == 0:
             continue
         verdict = screen(kin, c, st.cell[j], ahead, drive, slow, scratch)
-        if st.cell[j, DUE] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1] & WATCHED)):
+        if st.due[j] == np.inf and (verdict == QUIET or (verdict == WATCH and st.flag[j, 1] & WATCHED)):
             continue
         act(st, q, j, verdict)
     return np.int64(-1)

@@ -17,7 +17,6 @@ MAX_ZEROS = 24
 _LOCAL, _EXP, _ROW, _EVEN, _ODD, _TERM, _LEFT, _RIGHT = 0, 1, 2, 3, 4, 5, 6, 7
 WORK_ROWS, WORK_COLUMNS = 8, 32
 _TOP = np.int64(0)  # an int64 like the other level numbers, not a literal, which would compile twice
-BEYOND = 1e300  # a crossing, if there is one, comes after the limit of the search
 STAGE = 0.5  # first piece of a search in units of the fastest time constant; each next one is twice as long
 FINEST = 1.0 / 64.0  # part of a piece below which the chain decides
 SLACK = -1e-10  # bounds keep this distance from zero, in units of the sum of the terms
@@ -220,12 +219,8 @@ def _first_in(kin, c, margin, start, end, work):
 
 
 @inner
-def first_crossing(kin, c, margin, cell, first, now, since, until, limit, work):
-    """First epoch time in [since, until] with f_0 >= 0, or inf; f_0 < 0 just after `since` is given.
-
-    It is found piece by piece, and the pieces depend on `since` alone. `now` says that none is before, and the search may
-    stop at `limit` and return BEYOND: neither changes a bit of what is found.
-    """
+def first_crossing(kin, c, margin, cell, first, since, until, work):
+    """First epoch time in [since, until] with f_0 >= 0, or inf; f_0 < 0 just after `since` is given."""
     span = until - since
     if not span > 0.0 or kin.i[c, N_LEVELS] < 2:
         return np.inf
@@ -243,16 +238,11 @@ def first_crossing(kin, c, margin, cell, first, now, since, until, limit, work):
         return np.inf
     width = span if coupled else STAGE / fastest
     low, high = 0.0, min(width, span)
-    while since + high < now and high < span:
-        width *= 2.0
-        low, high = high, min(high + width, span)
     while True:
         t = _first_in(kin, c, margin, low, high, work)
         if t < np.inf:
             return since + t
         if high >= span:
             return np.inf
-        if since + high > limit:
-            return BEYOND
         width *= 2.0
         low, high = high, min(high + width, span)

@@ -26,7 +26,7 @@ def margin_now(kin, wir, st, j, now, scratch):
 @kernel
 def search(kin, wir, st, j, now, scratch):
     """See `neuron.search`."""
-    return neuron.search(kin, wir, st, j, now, np.inf, scratch)
+    return neuron.search(kin, wir, st, j, now, scratch)
 
 
 @kernel
@@ -66,19 +66,36 @@ def set_membrane(kin, wir, st, j, v, now, scratch):
 
 
 @kernel
-def synapses(wir, k, source, group, target, weight):
-    """Write targets and weights of a row (or delay group) of projection `k`; returns how many."""
-    first, end = fanout.span(wir, k, source, group)
-    for i in range(first, end):
-        target[i - first] = fanout.target_of(wir, k, i)
-        weight[i - first] = fanout.weight_of(wir, k, source, i)
-    return end - first
+def synapses(wir, k, source, at, stop, target, weight):
+    """Write targets and weights of positions `at` to `stop` - 1 of a row; returns how many."""
+    for i in range(at, stop):
+        target[i - at] = fanout.target_of(wir, k, i)
+        weight[i - at] = fanout.weight_of(wir, k, source, i)
+    return stop - at
 
 
 @kernel
-def row_length(wir, k, source):
-    """See `fanout.row_length`."""
-    return fanout.row_length(wir, k, source)
+def row_span(wir, k, source, shard):
+    """See `fanout.row_span`."""
+    return fanout.row_span(wir, k, source, shard)
+
+
+@kernel
+def run_end(wir, k, at, stop):
+    """See `fanout.run_end`."""
+    return fanout.run_end(wir, k, at, stop)
+
+
+@kernel
+def delay_of(wir, k, at):
+    """See `fanout.delay_of`."""
+    return fanout.delay_of(wir, k, at)
+
+
+@kernel
+def cell_end(wir, st, p, now):
+    """See `neuron.cell_end`."""
+    return neuron.cell_end(wir, st, p, now)
 
 
 @kernel

@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import ParameterError
-from .distributions import resolve, weight_type
+from .distributions import (
+    DELAYS,
+    WEIGHTS,
+    DelayClasses,
+    check_delay_classes,
+    in_classes,
+    keys,
+    resolve,
+    stored_delay,
+    stored_weight,
+    weight_type,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,21 +29,20 @@ class Edges:
     """Synapses in rows by source neuron, within a row in the order of the synapse index.
 
     Row s holds the entries ``indptr[s]:indptr[s + 1]`` (int64 [n_source + 1]) of `target` (uint32 [n_synapses]),
-    `weight` (float32 or float64 [n_synapses], or one float for all) and `delay` (float64 [n_synapses] in seconds, or
-    one float for all). `position[k]` is the synapse index of entry k; None where that is k itself. No array shares
-    memory with those the user gave.
+    `weight` (float32 or float64 [n_synapses], or one float for all) and `delay` in seconds: one float for all;
+    `DelayClasses` where there are at most 256 distinct delays, or at most 65,536 that four synapses or more share on
+    average; float64 [n_synapses] otherwise. No array shares memory with those the user gave.
 
     >>> from eventsnn.model.connections import Sparse
     >>> edges = Sparse([1, 0, 1], [0, 2, 1], weight=[0.1, 0.2, 0.3]).build(2, 3, False, "projection 'a->b'")
-    >>> edges.indptr, edges.position
-    (array([0, 1, 3]), array([1, 0, 2]))
+    >>> edges.indptr, edges.weight
+    (array([0, 1, 3]), array([0.2, 0.1, 0.3]))
     """
 
     indptr: np.ndarray
     target: np.ndarray
     weight: np.ndarray | float
-    delay: np.ndarray | float
-    position: np.ndarray | None
+    delay: DelayClasses | np.ndarray | float
 
     @property
     def n_synapses(self):
@@ -89,21 +99,23 @@ class Sparse:
 
     def validate(self, n_source, n_target, where, same_population=False):
         """Raise `ParameterError` if this cannot connect `n_source` to `n_target` neurons; `where` names the place."""
-        source = neuron_ids(self.source, n_source, "source", where)
-        target = neuron_ids(self.target, n_target, "target", where)
+        source, target = self._ends(where)
+        check_range(source, self.source, n_source, "source", where)
+        check_range(target, self.target, n_target, "target", where)
+        check_parameters(self, (source.size,), where)
+
+    def _ends(self, where):
+        source, target = neuron_ids(self.source, "source", where), neuron_ids(self.target, "target", where)
         if source.size != target.size:
             raise ParameterError(
                 f"source and target of {where} have {source.size} and {target.size} entries; they must be equally long"
             )
-        check_parameters(self, (source.size,), where)
+        return source, target
 
     def build(self, n_source, n_target, same_population, where):
         """Return the synapses as `Edges`."""
-        self.validate(n_source, n_target, where)
-        source = neuron_ids(self.source, n_source, "source", where)
-        target = neuron_ids(self.target, n_target, "target", where)
-        _, rng_weight, rng_delay = streams(self.seed)
-        return edges_of_list(self, source, target, n_source, rng_weight, rng_delay, where)
+        source, target = self._ends(where)
+        return edges_of_list(self, source, target, n_source, n_target, where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,21 +150,11 @@ class Dense:
 
     def build(self, n_source, n_target, same_population, where):
         """Return `DenseEdges` where one delay holds for all and the weights are an array, `Edges` otherwise."""
-        self.validate(n_source, n_target, where)
-        _, rng_weight, rng_delay = streams(self.seed)
-        weight, delay = drawn_parameters(self, (n_source, n_target), rng_weight, rng_delay, where)
-        if not isinstance(weight, float):
-            weight = np.ascontiguousarray(weight)
-            if isinstance(delay, float):
-                return DenseEdges(weight, delay)
-            weight = weight.ravel()
-        return Edges(
-            indptr=np.arange(n_source + 1, dtype=np.int64) * n_target,
-            target=np.tile(np.arange(n_target, dtype=np.uint32), n_source),
-            weight=weight,
-            delay=delay if isinstance(delay, float) else delay.ravel(),
-            position=None,
-        )
+        indptr = np.arange(n_source + 1, dtype=np.int64) * n_target
+        weight, delay = by_rows(self, indptr, (n_source, n_target), where)
+        if not isinstance(weight, float) and isinstance(delay, float):
+            return DenseEdges(weight.reshape(n_source, n_target), delay)
+        return Edges(indptr, np.tile(np.arange(n_target, dtype=np.uint32), n_source), weight, delay)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,20 +194,9 @@ class OneToOne:
     def build(self, n_source, n_target, same_population, where):
         """Return the synapses as `Edges`."""
         self.validate(n_source, n_target, where)
-        _, rng_weight, rng_delay = streams(self.seed)
-        weight, delay = drawn_parameters(self, (n_source,), rng_weight, rng_delay, where)
-        return Edges(
-            indptr=np.arange(n_source + 1, dtype=np.int64),
-            target=np.arange(n_source, dtype=np.uint32),
-            weight=weight,
-            delay=delay,
-            position=None,
-        )
-
-
-def streams(seed):
-    """Three independent generators, for targets, weights and delays: changing one rule never changes the others."""
-    return [np.random.default_rng(child) for child in np.random.SeedSequence(int(seed)).spawn(3)]
+        indptr = np.arange(n_source + 1, dtype=np.int64)
+        weight, delay = by_rows(self, indptr, (n_source,), where)
+        return Edges(indptr, np.arange(n_source, dtype=np.uint32), weight, delay)
 
 
 def whole_number(value, name, where):
@@ -217,8 +208,8 @@ def whole_number(value, name, where):
     return int(value)
 
 
-def neuron_ids(ids, n, name, where):
-    """Return the neuron numbers `ids` as an integer array, after checking that they are whole and in 0..n - 1."""
+def neuron_ids(ids, name, where):
+    """Return the neuron numbers `ids` as a contiguous array of int32, uint32 or int64, after checking that they are whole."""
     ids = np.atleast_1d(np.asarray(ids))
     if ids.ndim != 1:
         raise ParameterError(f"{name} of {where} has shape {ids.shape}; it must be a list of neuron numbers")
@@ -231,65 +222,72 @@ def neuron_ids(ids, n, name, where):
         if not whole.all():
             k = int(np.flatnonzero(~whole)[0])
             raise ParameterError(f"{name} of synapse {k} of {where} is {ids[k]}; neuron numbers must be whole")
-    if ids.min() < 0 or ids.max() >= n:
+        ids = np.where(abs(ids) < 2.0**62, ids, -1.0)  # out of range, whatever the population
+    kept = ids.dtype.newbyteorder("=") if ids.dtype.kind in "iu" and ids.dtype.itemsize == 4 else np.int64
+    return np.ascontiguousarray(ids, kept)
+
+
+def check_range(ids, given, n, name, where):
+    """Raise `ParameterError` unless all `ids` are in 0..n - 1; `given` are the numbers as the user wrote them."""
+    if ids.size and (ids.min() < 0 or ids.max() >= n):
         k = int(np.flatnonzero((ids < 0) | (ids >= n))[0])
         allowed = f"it must be in 0..{n - 1}" if n else "the population is empty"
-        raise ParameterError(f"{name} of synapse {k} of {where} is {ids[k]}; {allowed}")
-    return ids.astype(np.int64) if ids.dtype.kind == "f" else ids
+        raise ParameterError(f"{name} of synapse {k} of {where} is {np.atleast_1d(given)[k]}; {allowed}")
 
 
 def check_parameters(connection, shape, where):
     """Check weight, delay, weight_dtype and seed of `connection`; `shape` is that of arrays, None if not yet known."""
     whole_number(connection.seed, "seed", where)
-    resolve(connection.weight, "weight", where, shape, weight_type(connection.weight_dtype, where))
-    resolve(connection.delay, "delay", where, shape, np.float64)
+    check_delay_classes(connection.delay, where)
+    return (
+        resolve(connection.weight, "weight", where, shape, weight_type(connection.weight_dtype, where)),
+        resolve(connection.delay, "delay", where, shape, np.float64),
+    )
 
 
-def drawn_parameters(connection, shape, rng_weight, rng_delay, where, copy=True):
-    """Weight and delay of `connection` in stored form; delays that are all equal become one number.
+def by_rows(connection, indptr, shape, where):
+    """Stored weight and delay of `connection`, whose synapse index runs along the rows; arrays have `shape`."""
+    weight, delay = check_parameters(connection, shape, where)
+    streams, dtype = keys(connection.seed), weight_type(connection.weight_dtype, where)
+    return (
+        stored_weight(weight, indptr, streams[WEIGHTS], dtype),
+        stored_delay(delay, indptr, streams[DELAYS], where),
+    )
 
-    With `copy` an array shares no memory with the one the user gave.
+
+def edges_of_list(connection, source, target, n_source, n_target, where):
+    """`Edges` of the synapses ``source[i] -> target[i]``, i being the synapse index of weight and delay.
+
+    Where `target` is shorter than `source`, each of its entries stands for as many synapses in a row.
     """
-    dtype = weight_type(connection.weight_dtype, where)
-    weight = resolve(connection.weight, "weight", where, shape, dtype, rng_weight)
-    delay = resolve(connection.delay, "delay", where, shape, np.float64, rng_delay)
-    if not isinstance(delay, float):
-        first = delay.flat[0] if delay.size else 0.0
-        if (delay == first).all():
-            delay = float(first)
-    if not copy:
-        return weight, delay
-    return _own(weight, connection.weight), _own(delay, connection.delay)
+    from ..kernels import edges
 
-
-def _own(value, given):
-    shared = isinstance(value, np.ndarray) and isinstance(given, np.ndarray) and np.may_share_memory(value, given)
-    return value.copy() if shared else value
-
-
-def edges_of_list(connection, source, target, n_source, rng_weight, rng_delay, where):
-    """`Edges` of the synapses ``source[i] -> target[i]``, i being the synapse index of weight and delay."""
     indptr = np.zeros(n_source + 1, np.int64)
-    np.cumsum(np.bincount(source, minlength=n_source), out=indptr[1:])
-    position = stable_order(source)
-    weight, delay = drawn_parameters(connection, (source.size,), rng_weight, rng_delay, where, copy=position is None)
-    if position is None:
-        return Edges(indptr, target.astype(np.uint32), weight, delay, None)
-    weight = weight if isinstance(weight, float) else weight[position]
-    delay = delay if isinstance(delay, float) else delay[position]
-    return Edges(indptr, target.astype(np.uint32, copy=False)[position], weight, delay, position)
+    if edges.count_sources(source, n_source, indptr) < 0:
+        check_range(source, connection.source, n_source, "source", where)
+    weight, delay = check_parameters(connection, (source.size,), where)
+    if isinstance(delay, np.ndarray):
+        delay = in_classes(delay)
+    listed = isinstance(weight, np.ndarray) or isinstance(delay, DelayClasses | np.ndarray)
+    slot = np.empty(source.size if listed else 0, np.uint32 if source.size < 1 << 32 else np.int64)
+    targets = np.empty(source.size, np.uint32)
+    if edges.place(source, target, n_target, indptr[:-1].copy(), targets, slot) < 0:
+        check_range(target, connection.target, n_target, "target", where)
 
+    def by_row(values):
+        out = np.empty_like(values)
+        edges.scatter(values, slot, out)
+        return out
 
-def stable_order(keys):
-    """The permutation that sorts the whole numbers `keys` and keeps ties in order, or None if they are sorted."""
-    if keys.size < 2 or (keys[1:] >= keys[:-1]).all():
-        return None
-    shift = int(keys.size - 1).bit_length()
-    if shift + int(keys.max()).bit_length() > 63:
-        return np.argsort(keys, kind="stable")
-    packed = keys.astype(np.int64)  # key and place in one number: plain sorting of integers is the fastest
-    packed <<= shift
-    packed |= np.arange(keys.size)
-    packed.sort()
-    packed &= (1 << shift) - 1
-    return packed
+    streams = keys(connection.seed)
+    if isinstance(weight, np.ndarray):
+        weight = by_row(np.ascontiguousarray(weight))
+    else:
+        weight = stored_weight(weight, indptr, streams[WEIGHTS], weight_type(connection.weight_dtype, where))
+    if isinstance(delay, DelayClasses):
+        delay = DelayClasses(delay.table, by_row(delay.index))
+    elif isinstance(delay, np.ndarray):
+        delay = by_row(np.ascontiguousarray(delay))
+    else:
+        delay = stored_delay(delay, indptr, streams[DELAYS], where)
+    return Edges(indptr, targets, weight, delay)

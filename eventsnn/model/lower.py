@@ -22,8 +22,8 @@ class Lowered:
     kinetics: layout.Kinetics
     wiring: layout.Wiring
     cell_columns: int
-    positions: tuple  # per projection: synapse index of each stored synapse, or None
     bases: tuple  # per class [m, m]: physical variables = basis @ modes
+    least_delay: tuple  # per projection, s; inf without synapses
 
     @property
     def n(self):
@@ -48,78 +48,115 @@ class Lowered:
         return self.names[p], int(neuron - self.first[p])
 
 
+SPARE = 64  # entries after the last target: the hot loops read ahead
+
+
 class _Store:
-    """Collects the synapses of all projections into shared arrays."""
+    """Collects the synapses of all projections into shared arrays, each written once into its final place."""
 
-    def __init__(self):
-        self.post, self.w32, self.w64, self.row = [], [], [], []
-        self.group_delay, self.group_start = [], []
-        self.n_post = self.n_w32 = self.n_w64 = self.n_row = self.n_group = 0
+    def __init__(self, first, shards):
+        self.first, self.shards = first, shards
+        self.parts = {"row": [], "d8": [], "d16": [], "delay": [], "post": [], "w32": [], "w64": []}
+        self.used = dict.fromkeys(self.parts, 0)
 
-    def weights(self, weight):
-        """Offset of the stored weights in their array."""
-        if weight.dtype == np.float32:
-            at, self.n_w32 = self.n_w32, self.n_w32 + weight.size
-            self.w32.append(weight.ravel())
-        else:
-            at, self.n_w64 = self.n_w64, self.n_w64 + weight.size
-            self.w64.append(weight.ravel())
+    def _put(self, name, values):
+        """Offset of `values` in the array `name`."""
+        at = self.used[name]
+        self.used[name] += values.size
+        self.parts[name].append(values)
         return at
 
-    def dense(self, edges):
-        kind = layout.DENSE_F32 if edges.weight.dtype == np.float32 else layout.DENSE_F64
-        return kind, -1, self.weights(edges.weight), 0.0, edges.delay, -1, None
+    def _weights(self, weight):
+        return self._put("w32" if weight.dtype == np.float32 else "w64", weight.ravel())
 
-    def csr(self, edges, first_target):
-        post, weight, delay, position = edges.target, edges.weight, edges.delay, edges.position
-        group_first = -1
-        if np.ndim(delay):
-            rows = np.repeat(np.arange(len(edges.indptr) - 1), np.diff(edges.indptr))
-            order = np.lexsort((delay, rows))
-            post, delay = post[order], delay[order]
-            weight = weight[order] if np.ndim(weight) else weight
-            position = order if position is None else position[order]
-            new = np.ones(len(post), bool)
-            new[1:] = (rows[1:] != rows[:-1]) | (delay[1:] != delay[:-1])
-            starts = np.flatnonzero(new)
-            group_first, self.n_row = self.n_row, self.n_row + len(edges.indptr)
-            self.row.append(np.searchsorted(starts, edges.indptr) + self.n_group)
-            self.group_delay.append(delay[starts])
-            self.group_start.append(starts + self.n_post)
-            self.n_group += len(starts)
-            delay = -1.0
-        if np.ndim(weight) == 0:
-            kind, at, scalar = layout.CSR_SCALAR, 0, float(weight)
+    def bounds(self, p):
+        """First neuron of each shard of population `p`, and the end."""
+        n = int(self.first[p + 1] - self.first[p])
+        return self.first[p] + np.arange(self.shards + 1) * n // self.shards
+
+    def dense(self, edges):
+        """Table entries of a dense projection."""
+        kind = layout.DENSE_F32 if edges.weight.dtype == np.float32 else layout.DENSE_F64
+        return {layout.J_KIND: kind, layout.J_ROW: -1, layout.J_WEIGHT: self._weights(edges.weight)}, 0.0, edges.delay
+
+    def csr(self, edges, p):
+        """Table entries of a projection onto population `p` that is given by its synapses."""
+        from ..kernels import arrange
+
+        first, bounds, base = int(self.first[p]), self.bounds(p), self.used["post"]
+        n = edges.target.size
+        row = np.empty((len(edges.indptr) - 1) * self.shards + 1, np.int64)
+        row[0] = base
+        post = np.empty(n, np.uint32)
+        table = {layout.J_ROW: self.used["row"], layout.J_DELAYS: layout.UNIFORM}
+        delay, local = edges.delay, row
+        if self.shards == 1:
+            row[:] = edges.indptr + base
         else:
-            kind = layout.CSR_F32 if weight.dtype == np.float32 else layout.CSR_F64
-            at, scalar = self.weights(weight) - self.n_post, 0.0
-        row_first, self.n_row = self.n_row, self.n_row + len(edges.indptr)
-        self.row.append(edges.indptr + self.n_post)
-        self.post.append((post + np.uint32(first_target)).astype(np.uint32, copy=False))
-        self.n_post += len(post)
-        return kind, row_first, at, scalar, delay, group_first, position
+            arrange.count_parts(edges.indptr, edges.target, bounds, first, row)
+        local = row - base
+        sorted_away = np.ndim(edges.weight) > 0
+        order = np.empty(n if sorted_away else 0, np.int64)
+        if isinstance(delay, float) and self.shards == 1:
+            arrange.copy_targets(edges.target, first, post, 0)
+            order = None
+        elif isinstance(delay, float):
+            none = np.zeros(0, np.uint8)
+            arrange.place(edges.indptr, edges.target, none, 1, bounds, first, local, post, none, order)
+        elif isinstance(delay, np.ndarray):
+            order, moved = np.empty(n, np.int64), np.empty(n)
+            arrange.place_by_delay(edges.indptr, edges.target, delay, bounds, first, local, post, moved, order)
+            table |= {layout.J_DELAYS: layout.EACH, layout.J_AT: self._put("delay", moved) - base}
+            delay = -1.0
+        else:
+            index, moved = delay.index, np.empty_like(delay.index)
+            arrange.place(edges.indptr, edges.target, index, delay.table.size, bounds, first, local, post, moved, order)
+            small = index.dtype == np.uint8
+            table |= {layout.J_DELAYS: layout.CLASS8 if small else layout.CLASS16,
+                      layout.J_TABLE: self._put("delay", delay.table),
+                      layout.J_AT: self._put("d8" if small else "d16", moved) - base}
+            delay = -1.0
+        self._put("row", row)
+        self._put("post", post)
+        scalar = 0.0
+        if np.ndim(edges.weight) == 0:
+            table[layout.J_KIND], scalar = layout.CSR_SCALAR, float(edges.weight)
+        else:
+            table[layout.J_KIND] = layout.CSR_F32 if edges.weight.dtype == np.float32 else layout.CSR_F64
+            weight = edges.weight if order is None else edges.weight[order]
+            table[layout.J_WEIGHT] = self._weights(weight) - base
+        return table, scalar, delay
 
     def arrays(self):
-        def join(parts, dtype):
-            if len(parts) == 1 and parts[0].dtype == dtype:
-                return np.ascontiguousarray(parts[0])
-            return np.concatenate([*parts, np.zeros(0)]).astype(dtype) if not parts else np.concatenate(parts).astype(
-                dtype, copy=False)
-
-        group_start = join([*self.group_start, np.array([self.n_post], np.int64)], np.int64)
-        return {"row": join(self.row, np.int64),
-                "group_delay": join(self.group_delay, np.float64), "group_start": group_start,
-                "post": join(self.post, np.uint32), "w32": join(self.w32, np.float32),
-                "w64": join(self.w64, np.float64)}
+        """The shared arrays by the names of `layout.Wiring`."""
+        types = {"row": np.int64, "d8": np.uint8, "d16": np.uint16, "delay": np.float64, "post": np.uint32,
+                 "w32": np.float32, "w64": np.float64}
+        joined = {}
+        self.parts["post"].append(np.zeros(SPARE, np.uint32))
+        self.used["post"] += SPARE
+        for name, dtype in types.items():
+            parts = self.parts.pop(name)
+            whole = parts[0] if len(parts) == 1 else np.empty(self.used[name], dtype)
+            if len(parts) != 1:
+                at = 0
+                while parts:
+                    part = parts.pop(0)
+                    whole[at:at + part.size] = part
+                    at += part.size
+            joined[name] = np.ascontiguousarray(whole)
+        return joined
 
 
 def _min_delay(edges):
-    delay = np.asarray(edges.delay)
-    return float(delay.min()) if delay.size else np.inf
+    if edges.n_synapses == 0:
+        return np.inf
+    delay = edges.delay
+    return float(delay) if np.ndim(delay) == 0 and isinstance(delay, float) else float(
+        (delay if isinstance(delay, np.ndarray) else delay.table).min())
 
 
-def lower(network):
-    """Build the arrays of `network`. Raises `NetworkError` for an empty one."""
+def lower(network, shards=1):
+    """Build the arrays of `network`, with rows cut into `shards` parts. Raises `NetworkError` for an empty one."""
     if not network.populations:
         raise NetworkError("the network is empty: add a population first")
     names, populations = tuple(network.populations), tuple(network.populations.values())
@@ -143,22 +180,19 @@ def lower(network):
         pop["jumps"][p] = bool(np.any(population.jump[:, 0]))
         pop["reset"][p] = population.v_reset is not None
         n_ports = max(n_ports, population.n_ports)
-    store, rows, positions, zero_delay = _Store(), [], [], []
-    for projection in network.projections.values():
+    store, table, zero_delay = _Store(first, shards), np.zeros((len(network.projections), layout.J_COLUMNS), np.int64), []
+    reals, least = np.zeros((len(network.projections), 2)), []
+    for k, projection in enumerate(network.projections.values()):
         a, b = names.index(projection.source), names.index(projection.target)
         edges = projection.connection.build(populations[a].n, populations[b].n, a == b,
                                             f"projection {projection.name!r}")
-        dense = not hasattr(edges, "indptr")
-        kind, row_first, at, scalar, delay, group_first, position = (
-            store.dense(edges) if dense else store.csr(edges, first[b]))
-        rows.append((a, b, projection.port, kind, row_first, at, scalar, delay, group_first))
-        positions.append(position)
-        if _min_delay(edges) == 0.0:
+        entries, *reals[k] = store.csr(edges, b) if hasattr(edges, "indptr") else store.dense(edges)
+        entries |= {layout.J_SOURCE: a, layout.J_TARGET: b, layout.J_PORT: projection.port, layout.J_SHARDS: shards}
+        table[k, list(entries)] = list(entries.values())
+        least.append(_min_delay(edges))
+        if least[-1] == 0.0:
             zero_delay.append((a, b))
-    table, reals = np.zeros((len(rows), layout.J_COLUMNS), np.int64), np.zeros((len(rows), 2))
-    for k, (a, b, port, kind, row_first, at, scalar, delay, group_first) in enumerate(rows):
-        table[k] = 0, a, b, port, kind, row_first, at, group_first
-        reals[k] = scalar, delay
+        del edges
     table[:, layout.J_OUT] = np.argsort(table[:, layout.J_SOURCE], kind="stable")
     pop_table = np.zeros((n_pop + 1, layout.P_COLUMNS), np.int64)
     pop_table[:, layout.P_FIRST] = first
@@ -169,8 +203,7 @@ def lower(network):
     whose = np.repeat(np.arange(n_pop), np.diff(first))
     wiring = layout.Wiring(pop=pop_table, popf=np.column_stack([epoch, horizon]), who=np.column_stack([whose, cls]),
                            proj=table, projf=reals, **store.arrays())
-    general = any(c.solver == layout.GENERAL for c in classes)
     widest = max([1, *(c.m for c in classes)])
     light = tuple(replace(p, connection=None) for p in network.projections.values())
     return Lowered(names, populations, light, first, kinetics.pack(classes, n_ports), wiring,
-                   layout.MODES + widest + general, tuple(positions), tuple(c.basis for c in classes))
+                   next(c for c in layout.CELL_COLUMNS if c >= layout.MODES + widest), tuple(c.basis for c in classes), tuple(least))

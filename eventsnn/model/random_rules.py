@@ -1,8 +1,8 @@
 """Connections drawn at random: a fixed number per source, per target or in total, or a probability per pair.
 
-Targets, weights and delays come from three independent streams of numpy's PCG64 under one seed. Synapses are drawn
-with integer and IEEE arithmetic only, so the same seed gives the same network on every machine. Two projections of
-equal shape, rule and seed get the same synapses: give each its own seed.
+Targets, weights and delays come from independent streams of a counter-based generator under one seed (`kernels.draw`),
+in integer and IEEE arithmetic only, so the same seed gives the same network on every machine. Two projections of equal
+shape, rule and seed get the same synapses: give each its own seed.
 
 Arguments they share: `weight` (unit of the potential) and `delay` (seconds, >= 0) are numbers, arrays with one value
 per synapse index, or `Normal`. ``replace=True`` allows several synapses between the same two neurons.
@@ -10,16 +10,15 @@ per synapse index, or `Normal`. ``replace=True`` allows several synapses between
 whole number >= 0. Weights keep float32 and are float64 otherwise; ``weight_dtype="float32"`` saves memory.
 """
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import ParameterError
-from .connections import Edges, check_parameters, drawn_parameters, edges_of_list, streams, whole_number
-
-BLOCK = 1 << 22  # pairs laid out at a time where nearly all partners are drawn
-LONGEST_SKIP = 1 << 16  # entries of the table of skips between synapses
+from .connections import Edges, by_rows, check_parameters, edges_of_list, whole_number
+from .distributions import COUNTS, DELAYS, TARGETS, WEIGHTS, Normal, keys, stored_delay, stored_weight, weight_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +57,7 @@ class RandomOutdegree:
     def build(self, n_source, n_target, same_population, where):
         """Return the synapses as `Edges`."""
         self.validate(n_source, n_target, where, same_population)
-        rng, rng_weight, rng_delay = streams(self.seed)
-        k, fewer = int(self.k), _excluded(self, same_population)
-        target = draw_rows(rng, n_source, k, n_target - fewer, self.replace)
-        if fewer:
-            target += target >= np.arange(n_source, dtype=np.uint32)[:, None]
-        weight, delay = drawn_parameters(self, (n_source * k,), rng_weight, rng_delay, where)
-        return Edges(np.arange(n_source + 1, dtype=np.int64) * k, target.ravel(), weight, delay, None)
+        return _drawn_rows(self, n_source, n_target, same_population, n_source * int(self.k), where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +97,14 @@ class RandomIndegree:
     def build(self, n_source, n_target, same_population, where):
         """Return the synapses as `Edges`."""
         self.validate(n_source, n_target, where, same_population)
-        rng, rng_weight, rng_delay = streams(self.seed)
-        k, fewer = int(self.k), _excluded(self, same_population)
-        source = draw_rows(rng, n_target, k, n_source - fewer, self.replace)
-        if fewer:
-            source += source >= np.arange(n_target, dtype=np.uint32)[:, None]
-        target = np.repeat(np.arange(n_target, dtype=np.uint32), k)
-        return edges_of_list(self, source.ravel(), target, n_source, rng_weight, rng_delay, where)
+        from ..kernels import draw
+
+        k = int(self.k)
+        source = np.empty(n_target * k, np.uint32)
+        words = _words(self, n_source, same_population)
+        draw.fill_given(words, np.arange(n_target + 1, dtype=np.int64) * k, source)
+        target = np.arange(n_target if k else 0, dtype=np.uint32)
+        return edges_of_list(self, source, target, n_source, n_target, where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +142,9 @@ class RandomProbability:
     def build(self, n_source, n_target, same_population, where):
         """Return the synapses as `Edges`."""
         self.validate(n_source, n_target, where, same_population)
-        rng, rng_weight, rng_delay = streams(self.seed)
-        fewer = _excluded(self, same_population)
-        row = n_target - fewer
-        pairs = bernoulli_places(rng, n_source * row, float(self.p))
-        return _edges_of_pairs(self, pairs, n_source, row, fewer, rng_weight, rng_delay, where)
+        pairs = n_source * (n_target - _excluded(self, same_population))
+        room = pairs * self.p + 8.0 * math.sqrt(pairs * self.p * (1.0 - self.p)) + 64.0
+        return _drawn_rows(self, n_source, n_target, same_population, min(pairs, int(room)), where)
 
 
 class RandomTotal:
@@ -186,86 +178,69 @@ class RandomTotal:
     def build(self, n_source, n_target, same_population, where):
         """Return the synapses as `Edges`."""
         self.validate(n_source, n_target, where, same_population)
-        rng, rng_weight, rng_delay = streams(self.seed)
-        total, fewer = int(self.total), _excluded(self, same_population)
-        row = n_target - fewer
-        if not self.replace:
-            pairs = draw_distinct(rng, 1, total, n_source * row)[0]
-            return _edges_of_pairs(self, pairs, n_source, row, fewer, rng_weight, rng_delay, where)
-        indptr = np.zeros(n_source + 1, np.int64)
-        if total:
-            np.cumsum(np.bincount(rng.integers(0, n_source, total), minlength=n_source), out=indptr[1:])
-        target = draw_rows(rng, 1, total, row, True)[0]
-        if fewer:
-            target += target >= np.repeat(np.arange(n_source, dtype=np.uint32), np.diff(indptr))
-        weight, delay = drawn_parameters(self, (total,), rng_weight, rng_delay, where)
-        return Edges(indptr, target, weight, delay, None)
+        from ..kernels import draw
+
+        total, words = int(self.total), _words(self, n_target, same_population)
+        spread = words.copy()
+        spread[draw.KEY] = keys(self.seed)[COUNTS]
+        indptr, target = np.zeros(n_source + 1, np.int64), np.empty(total, np.uint32)
+        draw.count_rows(spread, total, not self.replace, indptr)
+        draw.fill_given(words, indptr, target)
+        return Edges(indptr, target, *by_rows(self, indptr, (total,), where))
 
 
-def draw_rows(rng, n_rows, k, n, replace):
-    """Draw `k` of the numbers 0..n - 1 for every row: uint32 [n_rows, k], ascending and distinct without `replace`."""
-    if n_rows * k == 0:
-        return np.zeros((n_rows, k), np.uint32)
-    if replace:
-        return rng.integers(0, n, size=(n_rows, k), dtype=np.uint32)
-    return draw_distinct(rng, n_rows, k, n).astype(np.uint32, copy=False)
+def rule_arrays(rule, n_target, same_population, where):
+    """(words, reals, weight, delay, weight dtype) of a `RandomOutdegree` or `RandomProbability`.
 
-
-def draw_distinct(rng, n_rows, k, n):
-    """Draw `k` distinct numbers of 0..n - 1 for every row, all subsets equally likely; ascending, [n_rows, k].
-
-    Few of many: draw, sort, replace what came twice, until nothing did. Otherwise shuffle all `n`, a block of rows at
-    a time, and keep the first `k`.
+    `words` and `reals` are as `kernels.draw.row_of` takes them, weight and delay as `resolve` returns them.
     """
-    dtype = np.uint32 if n <= 1 << 32 else np.int64
-    if k == 0 or n_rows == 0:
-        return np.zeros((n_rows, k), dtype)
-    if 4 * k > n:
-        drawn = np.empty((n_rows, k), dtype)
-        step = max(1, BLOCK // n)
-        for start in range(0, n_rows, step):
-            stop = min(start + step, n_rows)
-            everything = np.tile(np.arange(n, dtype=dtype), (stop - start, 1))
-            drawn[start:stop] = rng.permuted(everything, axis=1, out=everything)[:, :k]
-        drawn.sort(axis=1)
-        return drawn
-    drawn = rng.integers(0, n, size=(n_rows, k), dtype=dtype)
-    drawn.sort(axis=1)
-    rows = np.arange(n_rows)
-    while True:
-        part = drawn[rows] if rows.size < n_rows else drawn
-        twice = part[:, 1:] == part[:, :-1]
-        touched = twice.any(axis=1)
-        if not touched.any():
-            return drawn
-        rows, part, twice = rows[touched], part[touched], twice[touched]
-        part[:, 1:][twice] = rng.integers(0, n, size=int(twice.sum()), dtype=dtype)
-        part.sort(axis=1)
-        drawn[rows] = part
+    from ..kernels import draw
+
+    weight, delay = check_parameters(rule, None, where)
+    dtype = np.dtype(weight_type(rule.weight_dtype, where) or np.float64)
+    words, reals = np.zeros(draw.N_WORDS, np.uint64), np.zeros(draw.N_REALS)
+    if isinstance(weight, Normal):
+        words, reals = weight.arrays(keys(rule.seed)[WEIGHTS], dtype)
+    own = _words(rule, n_target, same_population)
+    words[: draw.VALUE_KEY] = own[: draw.VALUE_KEY]
+    if isinstance(rule, RandomProbability):
+        reals[draw.SKIP] = draw.skip_scale(float(rule.p))
+    return words, reals, weight, delay, dtype
 
 
-def bernoulli_places(rng, n, p):
-    """The places of 0..n - 1 that are drawn, each with probability `p`: ascending int64.
+def _words(rule, n_partners, same_population):
+    """The columns of `words` that say which partners are drawn."""
+    from ..kernels import draw
 
-    The distance to the next place is looked up in the table 1 - (1 - p)^j, built by multiplication so that no
-    machine's logarithm enters. A draw beyond the table moves on by its length without placing anything, which is exact
-    because the distance has no memory.
-    """
-    if n == 0 or p == 0.0:
-        return np.zeros(0, np.int64)
-    length = int(min(max(4.0 / p, 1.0), LONGEST_SKIP))
-    table = 1.0 - np.cumprod(np.full(length, 1.0 - p))
-    advance = length - float(table.sum()) + 1.0  # about the mean step of a draw, for the size of the batches
-    found, reached = [], -1
-    while reached < n - 1:
-        draws = int(min(1.05 * (n - reached) / advance + 100, BLOCK))
-        skip = np.searchsorted(table, rng.random(draws), side="right")
-        placed = skip < length
-        places = reached + np.cumsum(skip + placed)
-        reached = int(places[-1])
-        places = places[placed]
-        found.append(places[: np.searchsorted(places, n)])
-    return np.concatenate(found)
+    words, fewer = np.zeros(draw.N_WORDS, np.uint64), _excluded(rule, same_population)
+    if isinstance(rule, RandomProbability):
+        words[draw.KIND] = draw.PROBABILITY
+    else:
+        words[draw.KIND] = draw.REPLACE if rule.replace else draw.DISTINCT
+        words[draw.K] = getattr(rule, "k", 0)
+    words[draw.PARTNERS] = max(n_partners - fewer, 0)
+    words[draw.SKIP_SELF] = fewer
+    words[draw.KEY] = keys(rule.seed)[TARGETS]
+    return words
+
+
+def _drawn_rows(rule, n_source, n_target, same_population, room, where):
+    """`Edges` of a rule drawn row by row; `room` is the number of synapses, or one that is hardly ever exceeded."""
+    from ..kernels import draw
+
+    words, reals, weight, _, dtype = rule_arrays(rule, n_target, same_population, where)
+    drawn = isinstance(weight, Normal)
+    indptr, n = np.empty(n_source + 1, np.int64), -1
+    while n < 0:
+        target, values = np.empty(room, np.uint32), np.empty(room if drawn else 0, dtype)
+        n, room = draw.fill_rows(words, reals, indptr, target, values), 2 * room
+    target.resize(n, refcheck=False)  # gives back the end, without a copy
+    values.resize(n if drawn else 0, refcheck=False)
+    weight, delay = check_parameters(rule, (n,), where)
+    streams = keys(rule.seed)
+    if not drawn:
+        values = stored_weight(weight, indptr, streams[WEIGHTS], dtype)
+    return Edges(indptr, target, values, stored_delay(delay, indptr, streams[DELAYS], where))
 
 
 def _excluded(connection, same_population):
@@ -282,14 +257,3 @@ def _check_count(name, count, n_takers, n_partners, replace, partners, where):
         raise ParameterError(
             f"{name} of {where} is {count}; without replacement it must be in 0..{n_partners}, the number of {partners}"
         )
-
-
-def _edges_of_pairs(connection, pairs, n_source, row, fewer, rng_weight, rng_delay, where):
-    """`Edges` of the ascending pair numbers ``source * row + column``; `fewer` is 1 if columns leave out the source."""
-    indptr = np.searchsorted(pairs, np.arange(n_source + 1, dtype=np.int64) * row).astype(np.int64)
-    source = np.repeat(np.arange(n_source, dtype=np.int64), np.diff(indptr))
-    target = pairs - source * row
-    if fewer:
-        target += target >= source
-    weight, delay = drawn_parameters(connection, (target.size,), rng_weight, rng_delay, where)
-    return Edges(indptr, target.astype(np.uint32), weight, delay, None)

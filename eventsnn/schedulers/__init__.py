@@ -1,6 +1,6 @@
-"""Strategies for one semantics: `reference` (pure Python), `heap`, `layered`. `choose` picks for "auto"."""
+"""Strategies for one semantics: `reference` (pure Python), `heap`, `window`. `choose` picks for "auto"."""
 
-from ..errors import NetworkError, NotAvailableError, unknown_name
+from ..errors import NetworkError, unknown_name
 from ..model.graph import find_cycle
 
 NAMES = ("reference", "heap", "layered", "window")
@@ -14,23 +14,25 @@ def cycle_of(lowered):
 
 
 def choose(name, lowered):
-    """The scheduler class for `name`; "auto" takes `layered` for acyclic networks, else `heap`.
+    """The scheduler class for `name`; "auto" takes `window` unless a cycle has no delay, then `heap`.
 
-    Raises `NetworkError` for a cycle under "layered" (naming it), `NotAvailableError` for "window".
+    Raises `NetworkError` for a cycle under "layered" and for one without delay under "window", naming it.
     """
     if name == "auto":
-        name = "heap" if cycle_of(lowered) else "layered"
+        from .window import longest_window
+        name = "window" if longest_window(lowered) > 0.0 else "heap"
     if name not in NAMES:
         raise unknown_name("scheduler", name, ("auto", *NAMES))
-    if name == "window":
-        raise NotAvailableError("scheduler 'window' is not available in this version; use 'auto' or 'heap'")
-    if name == "layered":
+    if name in ("window", "layered"):
+        from .window import Layered, Window, longest_window
+        if name == "window" and longest_window(lowered) > 0.0:
+            return Window
         cycle = cycle_of(lowered)
-        if cycle:
-            raise NetworkError(f"scheduler 'layered' needs a network without cycles, but there is "
-                               f"{' -> '.join([*cycle, cycle[0]])}; use 'heap' or 'auto'")
-        from .layered import Layered
-        return Layered
+        if not cycle:
+            return Layered if name == "layered" else Window
+        what = "without cycles" if name == "layered" else "whose cycles all have a delay"
+        raise NetworkError(f"scheduler {name!r} needs a network {what}, but there is {' -> '.join([*cycle, cycle[0]])}; "
+                           f"use 'heap' or 'auto'")
     if name == "heap":
         from .heap import Heap
         return Heap

@@ -10,11 +10,19 @@ from ..model.neurons import LinearNeuron
 from .sources import Sources
 
 
+def aligned(shape):
+    """Zeros (float64) that begin at a cache line."""
+    size = int(np.prod(shape))
+    raw = np.zeros(size + 8)
+    skip = (-raw.ctypes.data // 8) % 8
+    return raw[skip:skip + size].reshape(shape)
+
+
 def new_state(lowered):
     """A `layout.State` at t = 0, before any event."""
     n, n_pop = lowered.n, len(lowered.names)
     state = layout.State(
-        cell=np.zeros((n, lowered.cell_columns)), par=np.zeros((n, 5)), flag=np.zeros((n, 2), np.uint8),
+        cell=aligned((n, lowered.cell_columns)), due=np.full(n, np.inf), par=np.zeros((n, 5)), flag=np.zeros((n, 2), np.uint8),
         stamp=np.full(n, -1, np.int64), pop=np.zeros((n_pop, 2), np.int64), horizon=np.zeros(n_pop),
         arrived=np.zeros(len(lowered.projections), np.int64))
     state.par[:, layout.S_THETA] = np.inf
@@ -36,9 +44,15 @@ def new_state(lowered):
             for j in range(k + 1, m):
                 modes[:, k] -= basis[:, k, j] * modes[:, j]
     state.cell[:, layout.MARGIN] = state.par[:, layout.S_V_INF] - state.par[:, layout.S_THETA]
-    state.cell[:, layout.DUE] = np.inf
     _start(lowered, state)
     return state
+
+
+def copy_of(state):
+    """An independent copy of a `layout.State`."""
+    cell = aligned(state.cell.shape)
+    cell[:] = state.cell
+    return layout.State(cell, *(a.copy() for a in state[1:]))
 
 
 def _start(lowered, state):
@@ -52,7 +66,7 @@ def _start(lowered, state):
         if k < lowered.kinetics.f.shape[2]:
             value += lowered.kinetics.f[classes, layout.MARGIN_ROW, k] * state.cell[active, layout.MODES + k]
     above = state.cell[active, layout.MARGIN] + value >= 0.0
-    state.cell[active[above], layout.DUE] = 0.0
+    state.due[active[above]] = 0.0
     state.flag[active[~above], 1] = layout.WATCHED
 
 
@@ -63,7 +77,7 @@ class Scheduler:
 
     def __init__(self, lowered, *, seed=0, max_rounds=1000, state=None):
         self.lowered, self.max_rounds = lowered, max_rounds
-        self.state = new_state(lowered) if state is None else layout.State(*(a.copy() for a in state))
+        self.state = new_state(lowered) if state is None else copy_of(state)
         self.sources = Sources(lowered, seed)
         self.time = 0.0
         self.scratch = np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS))
@@ -106,7 +120,9 @@ class Scheduler:
             if state.flag[j, 0] == layout.ACTIVE:
                 state.cell[j, layout.MARGIN] = state.par[j, layout.S_V_INF] - state.par[j, layout.S_THETA]
                 above = single.margin_now(*args, j, now, self.scratch) >= 0.0
-                state.cell[j, layout.DUE] = now if above else single.search(*args, j, now, self.scratch)
+                state.due[j] = now if above else single.search(*args, j, now, self.scratch)
+                if state.due[j] == np.inf and lowered.wiring.pop[p, layout.P_FIRES]:
+                    state.flag[j, 1] = layout.WATCHED
         self.requeue()
 
     def requeue(self):

@@ -15,6 +15,7 @@ from ..kernels.queue import (
     N_SAMPLE,
     N_SCALARS,
     N_SOURCE,
+    N_SEQ,
     N_WATCH,
     PEAK,
     SEARCHES,
@@ -22,8 +23,9 @@ from ..kernels.queue import (
     Probe,
     Queue,
     Work,
+    push,
 )
-from .base import Scheduler
+from .base import Scheduler, copy_of
 
 NO_LIMIT = np.iinfo(np.int64).max
 GONE = 2000.0  # time constants after which a transient is below the smallest double
@@ -35,8 +37,8 @@ def new_queue(n, capacity, own_capacity):
     numbers[N_FREE] = capacity
     integers = lambda size: np.zeros(size, np.int64)  # noqa: E731
     return Queue(numbers, np.zeros(capacity), np.zeros(capacity, np.uint64), integers(capacity), np.zeros(capacity),
-                 np.zeros(capacity), integers(capacity), integers(capacity), np.arange(capacity - 1, -1, -1),
-                 np.zeros(own_capacity), integers(own_capacity), integers(n), integers(n))
+                 np.zeros(capacity), integers(capacity), integers(capacity), integers(capacity),
+                 np.arange(capacity - 1, -1, -1), np.zeros(own_capacity), integers(own_capacity), integers(n), integers(n))
 
 
 def grow_queue(q, capacity, own_capacity):
@@ -44,7 +46,7 @@ def grow_queue(q, capacity, own_capacity):
     old = q.time.size
     new = new_queue(q.watched.size, capacity, own_capacity)
     new.n[:] = q.n
-    for name in ("time", "key", "slot", "born", "amplitude", "group", "seq"):
+    for name in ("time", "key", "slot", "born", "amplitude", "at", "stop", "seq"):
         getattr(new, name)[:old] = getattr(q, name)
     free = q.n[N_FREE]
     new.free[:free] = q.free[:free]
@@ -57,7 +59,7 @@ def grow_queue(q, capacity, own_capacity):
 
 def fill_own(q, state, first, end):
     """Fill the queue of own events with what is due for neurons first to end - 1; a sorted list is a heap."""
-    due = state.cell[first:end, layout.DUE]
+    due = state.due[first:end]
     ids = np.flatnonzero(due < np.inf)
     ids = ids[np.argsort(due[ids], kind="stable")]
     q.own_time[:ids.size], q.own_id[:ids.size], q.n[N_OWN] = due[ids], ids + first, ids.size
@@ -94,7 +96,8 @@ class Heap(Scheduler):
         n, wiring = lowered.n, lowered.wiring
         fan = np.diff(wiring.pop[:, layout.P_OUT])
         stateful = wiring.who[wiring.pop[:-1, layout.P_FIRST], 1] >= 0
-        self._spare = int((np.diff(wiring.pop[:, layout.P_FIRST]) * fan * stateful).sum() + fan.sum() * BURST)
+        shards = int(wiring.proj[:, layout.J_SHARDS].max(initial=1))
+        self._spare = int((np.diff(wiring.pop[:, layout.P_FIRST]) * fan * stateful).sum() + fan.sum() * BURST) * shards
         capacity = 2 * self._spare + 1024
         self.queue = new_queue(n, capacity, 4 * n + 64)
         self.out = new_out(4 * n + 4 * BURST)
@@ -107,6 +110,18 @@ class Heap(Scheduler):
         fill_own(self.queue, self.state, 0, self.lowered.n)
         watched = np.flatnonzero(self.state.flag[:, 1])
         self.queue.watched[:watched.size], self.queue.n[N_WATCH] = watched, watched.size
+
+    def add(self, born, amplitude, source, k, at, stop):
+        """Put a spike of neuron `source` on its way along projection `k`, from synapse `at` to the end of its row `stop`."""
+        if self.queue.n[N_FREE] < self._spare + 64:
+            self._grow()
+        q, wiring = self.queue, self.lowered.wiring
+        q.n[N_FREE] -= 1
+        slot = q.free[q.n[N_FREE]]
+        q.born[slot], q.amplitude[slot], q.at[slot], q.stop[slot], q.seq[slot] = born, amplitude, at, stop, q.n[N_SEQ]
+        q.n[N_SEQ] += 1
+        rank = int(wiring.pop[wiring.proj[k, layout.J_TARGET], layout.P_RANK])
+        push(q, born + single.delay_of(wiring, k, at), np.uint64(rank << 52 | source << 20 | k), slot)
 
     def _grow(self):
         q, n = self.queue, self.lowered.n
@@ -155,7 +170,7 @@ class Heap(Scheduler):
         """
         twin = Heap.__new__(Heap)
         twin.__dict__.update(self.__dict__)
-        twin.state = layout.State(*(a.copy() for a in self.state))
+        twin.state = copy_of(self.state)
         twin.queue = Queue(*(a.copy() for a in self.queue))
         twin.out, twin.sources = new_out(self.out.time.size), self.sources.copy()
         bound = twin.sources.next_poisson()
@@ -170,7 +185,7 @@ class Heap(Scheduler):
                 return twin.time
             if stop == bound:
                 return bound
-            if twin.queue.n[N_HEAP] or twin.sources.times.size or np.isfinite(twin.state.cell[:, layout.DUE]).any():
+            if twin.queue.n[N_HEAP] or twin.sources.times.size or np.isfinite(twin.state.due).any():
                 continue
             if not single.could_fire(self.lowered.kinetics, self.lowered.wiring, twin.state, twin.time, self.scratch):
                 return bound

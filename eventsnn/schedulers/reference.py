@@ -12,12 +12,11 @@ from ..kernels import single
 from ..kernels.neuron import S_PULL
 from ..layout import (
     ACTIVE,
-    DUE,
     DV_ROW,
-    J_DELAY,
-    J_GROUP,
+    GENERAL,
     J_OUT,
     J_PORT,
+    J_SHARDS,
     J_SOURCE,
     J_TARGET,
     MODES,
@@ -28,6 +27,7 @@ from ..layout import (
     P_RANK,
     REFRACTORY,
     S_PENDING,
+    SOLVER,
     WATCHED,
 )
 from .base import Scheduler
@@ -47,14 +47,17 @@ class Reference(Scheduler):
         self._targets, self._weights = np.zeros(longest, np.int64), np.zeros(longest)
         self._args = lowered.kinetics, lowered.wiring, self.state
         for j in np.flatnonzero(self.state.flag[:, 1] & WATCHED):
-            self.state.cell[j, DUE] = single.search(*self._args, j, self.time, self.scratch)
+            self.state.due[j] = single.search(*self._args, j, self.time, self.scratch)
         self.state.flag[:, 1] = 0
+        general = lowered.kinetics.i[:, SOLVER] == GENERAL
+        classes = lowered.wiring.who[:, 1]
+        self._celled = np.flatnonzero((classes >= 0) & general[classes])  # their crossings are searched cell by cell
+        self._cells = sorted(set(lowered.wiring.who[self._celled, 0].tolist()))
         self.requeue()
 
     def requeue(self):
         """Rebuild the list of own events from the due times in the state."""
-        cell = self.state.cell
-        self.own = SortedList((cell[j, DUE], j) for j in range(self.lowered.n) if cell[j, DUE] < np.inf)
+        self.own = SortedList((self.state.due[j], j) for j in np.flatnonzero(self.state.due < np.inf).tolist())
 
     def _epoch(self, p, ahead=0):
         """Start of the current epoch of population `p`, or of a later one."""
@@ -63,10 +66,10 @@ class Reference(Scheduler):
 
     def _set_due(self, j, due):
         """Own event of neuron `j`, replacing what was due before."""
-        before = self.state.cell[j, DUE]
+        before = self.state.due[j]
         if due != before:
             self.own.discard((before, j))
-            self.state.cell[j, DUE] = due
+            self.state.due[j] = due
         if due < np.inf and (due, j) not in self.own:
             self.own.add((due, j))
 
@@ -78,26 +81,24 @@ class Reference(Scheduler):
         spikes.append((now, j))
         source = j - wiring.pop[p, P_FIRST]
         for k in wiring.proj[wiring.pop[p, P_OUT]:wiring.pop[p + 1, P_OUT], J_OUT]:
-            if single.row_length(wiring, k, source) == 0:
-                continue
             rank = int(wiring.pop[wiring.proj[k, J_TARGET], P_RANK])
-            if wiring.proj[k, J_GROUP] < 0:
-                groups = [(-1, wiring.projf[k, J_DELAY])]
-            else:
-                at = wiring.proj[k, J_GROUP] + source
-                groups = [(g, wiring.group_delay[g]) for g in range(wiring.row[at], wiring.row[at + 1])]
-            for group, delay in groups:
-                self.arrivals.add((now + delay, rank, int(j), int(k), int(group), self.seq, amplitude))
-            self.seq += 1
+            for shard in range(wiring.proj[k, J_SHARDS]):
+                at, stop = single.row_span(wiring, k, source, shard)
+                while at < stop:
+                    end = single.run_end(wiring, k, at, stop)
+                    self.arrivals.add((now + single.delay_of(wiring, k, at), rank, int(j), int(k), int(at), self.seq,
+                                       amplitude, int(end)))
+                    at = end
+                self.seq += 1
 
     def _fire(self, j, now, spikes):
         """Spike, and again while the neuron stays at or above threshold; then look ahead."""
         for _ in range(self.max_rounds):
-            self.own.discard((self.state.cell[j, DUE], j))
+            self.own.discard((self.state.due[j], j))
             self._emit(j, now, single.spike(*self._args, j, now, self.scratch), spikes)
             if self.state.flag[j, 0] == REFRACTORY:
-                if self.state.cell[j, DUE] < np.inf:
-                    self.own.add((self.state.cell[j, DUE], j))
+                if self.state.due[j] < np.inf:
+                    self.own.add((self.state.due[j], j))
                 return
             if single.margin_now(*self._args, j, now, self.scratch) < 0.0:
                 self._set_due(j, single.search(*self._args, j, now, self.scratch))
@@ -107,10 +108,10 @@ class Reference(Scheduler):
     def _deliver(self, arrival, now):
         """Add the synapses of one row; returns the neurons reached."""
         kinetics, wiring, state = self._args
-        _, _, j, k, group, _, amplitude = arrival
+        _, _, j, k, at, _, amplitude, end = arrival
         p, port, source = wiring.proj[k, J_TARGET], wiring.proj[k, J_PORT], j - wiring.pop[wiring.proj[k, J_SOURCE], P_FIRST]
         time = now - self._epoch(p)
-        n = single.synapses(wiring, k, source, group, self._targets, self._weights)
+        n = single.synapses(wiring, k, source, at, end, self._targets, self._weights)
         self.state.arrived[k] += n
         reached = self._targets[:n].tolist()
         for target, weight in zip(reached, self._weights[:n].tolist()):
@@ -129,7 +130,7 @@ class Reference(Scheduler):
             if self.state.flag[j, 0] == ACTIVE:
                 self._fire(j, now, spikes)
             else:
-                self.state.cell[j, DUE] = np.inf
+                self.state.due[j] = np.inf
                 ending.append(j)
         for j in ending:
             single.release(*self._args, j, now, self.scratch)
@@ -163,8 +164,19 @@ class Reference(Scheduler):
                 single.rescale(*self._args, j, self.scratch)
             self.state.pop[p, 0] += 1
             for j in members:
-                if self.state.flag[j, 0] == ACTIVE and self.state.cell[j, DUE] == np.inf:
+                if self.state.flag[j, 0] == ACTIVE and self.state.due[j] == np.inf:
                     self._set_due(j, single.search(*self._args, j, self._epoch(p), self.scratch))
+
+    def _change_cells(self, now):
+        """Look again for crossings of all populations whose cell begins now."""
+        begun = [p for p in self._cells if self._cell_begins(p, now)]
+        for j in self._celled[np.isin(self.lowered.wiring.who[self._celled, 0], begun)].tolist():
+            if self.state.flag[j, 0] == ACTIVE and self.state.due[j] == np.inf:
+                self._set_due(j, single.search(*self._args, j, now, self.scratch))
+
+    def _cell_begins(self, p, now):
+        before = np.nextafter(now, -np.inf)
+        return single.cell_end(self.lowered.wiring, self.state, p, before) == now
 
     def advance(self, until, probe=None):
         """Process every event with time <= until; see `Heap.advance`."""
@@ -172,17 +184,24 @@ class Reference(Scheduler):
         probe_times, probe_ids = probe if probe is not None else (np.zeros(0), np.zeros(0, np.int64))
         values = np.full((probe_times.size, probe_ids.size), np.nan)
         spikes, used, sampled, rounds = [], 0, 0, 0
-        n_pop = len(self.lowered.names)
+        n_pop, wiring = len(self.lowered.names), self.lowered.wiring
         while True:
             now = min(self.own[0][0] if self.own else np.inf, self.arrivals[0][0] if self.arrivals else np.inf,
                       times[used] if used < times.size else np.inf)
             epoch = min(self._epoch(p, 1) for p in range(n_pop))
-            while sampled < probe_times.size and probe_times[sampled] < min(now, epoch) and probe_times[sampled] <= until:
+            cell = min((single.cell_end(wiring, self.state, p, self.time) for p in self._cells), default=np.inf)
+            while (sampled < probe_times.size and probe_times[sampled] < min(now, epoch, cell)
+                   and probe_times[sampled] <= until):
                 values[sampled] = [single.voltage(*self._args, j, probe_times[sampled], self.scratch) for j in probe_ids]
                 sampled += 1
-            if epoch <= min(now, until):
+            if epoch <= min(now, until, cell):
                 self.time = float(epoch)
                 self._change_epochs(epoch)
+                self._change_cells(epoch)
+                continue
+            if cell <= min(now, until):
+                self.time = float(cell)
+                self._change_cells(cell)
                 continue
             if now > until:
                 self.time = float(until)
@@ -206,6 +225,9 @@ class Reference(Scheduler):
     def peek(self):
         """Time of the next event, or inf; asked of a heap scheduler in the same state. Leaves everything as it is."""
         heap = Heap(self.lowered, max_rounds=self.max_rounds, state=self.state)
+        open_cells = self._celled[self.state.due[self._celled] == np.inf]
+        heap.state.flag[open_cells, 1] = WATCHED
+        heap.requeue()
         heap.sources, heap.time = self.sources.copy(), self.time
         first = self.arrivals[0][0] if self.arrivals else np.inf
         return min(first, heap.peek())
@@ -216,12 +238,13 @@ class Reference(Scheduler):
 
     def snapshot(self):
         """Arrays that restore the scheduler bit for bit."""
-        table = np.array([a for a in self.arrivals], dtype=np.float64).reshape(-1, 7)
+        table = np.array([a for a in self.arrivals], dtype=np.float64).reshape(-1, 8)
         return {"arrivals": table, "seq": np.array([self.seq, self.n_instants])}
 
     def restore(self, data):
         """Inverse of `snapshot`; the own events follow from the state."""
         self.arrivals.clear()
-        self.arrivals.update((t, int(r), int(j), int(k), int(g), int(s), a) for t, r, j, k, g, s, a in data["arrivals"])
+        self.arrivals.update((t, int(r), int(j), int(k), int(at), int(s), a, int(end))
+                             for t, r, j, k, at, s, a, end in data["arrivals"])
         self.seq, self.n_instants = (int(v) for v in data["seq"])
         self.requeue()

@@ -11,6 +11,8 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import eventsnn as es
+from eventsnn.model.lower import lower
+from eventsnn.schedulers.window import longest_window
 
 MS = 1e-3
 UNTIL = 0.06
@@ -159,7 +161,10 @@ def build(kinds, recurrent, seed):
 
 
 def schedulers(case):
-    return ("reference", "heap", "layered") if case.acyclic else ("reference", "heap")
+    names = ["reference", "heap"]
+    if longest_window(lower(case.net)) > 0.0:
+        names.append("window")
+    return [*names, "layered"] if case.acyclic else names
 
 
 def assert_same(a, b, voltages=True):

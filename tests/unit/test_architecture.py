@@ -22,7 +22,7 @@ ALLOWED = {
     "progress": {"errors"},
     "jit": {"errors", "types", "layout"},
     "kernels": {"jit", "layout", "types", "errors"},
-    "model": {"layout", "types", "errors"},
+    "model": {"kernels", "layout", "types", "errors"},
     "schedulers": {"model", "kernels", "layout", "types", "errors"},
     "io": {"types", "errors"},
     "energy": {"types", "errors"},

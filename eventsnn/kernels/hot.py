@@ -1,0 +1,217 @@
+"""Hot neurons of the window scheduler: those that may cross before the end of their cell (or epoch).
+
+Their margin reads +inf, so every arrival at them is noticed, and they have an entry in the pool of their population: the true
+margin, the modes after the last event, its time, and the time of the next crossing once it has been searched. Whether a hot
+neuron has crossed is decided lazily from the value of V; only `neuron.search` says when.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..jit import inlined, inner
+from ..layout import (
+    ACTIVE,
+    AMP0_ROW,
+    GENERAL,
+    MARGIN,
+    MODES,
+    P_CLASS,
+    P_EPOCH,
+    P_FIRST,
+    REFRACTORY,
+    S_T_REF,
+    SOLVER,
+)
+from .calendar import F_AMPLITUDE, F_ID, F_TIME, FIRED, FIRED_WORDS, LANE_RUNAWAY, LANE_SEARCHES
+from .crossing import next_crossing
+from .memory import append, store_float, store_int
+from .neuron import S_WORK, cell_end, epoch_start, margin_now, release, search, spike
+
+# columns of Lane.pool and Lane.batch
+H_MARGIN, H_X, H_LAST, H_DUE, H_ID, H_COLUMNS = 0, 1, 4, 5, 6, 8
+MAX_KEPT = 3  # modes kept in the pool; populations with more are handled before an arrival is added
+# columns of Lane.pops
+L_HOT, L_REST, L_BATCH, L_WATCH, L_COLUMNS = 0, 1, 2, 3, 4
+OK, NO_MEMORY, RAN_AWAY = 0, 1, 2
+NO, YES, UNSURE = 0, 1, 2
+SURE = 1e-9
+
+
+class Lane(NamedTuple):
+    """What one thread keeps: its part of the calendar and the lists of its neurons, one segment per population."""
+
+    n: np.ndarray  # i8[N_LANE] counters
+    mem: np.ndarray  # i8[N_STORES, 3] growable stores
+    head: np.ndarray  # i8[n_pop, 2 * buckets] first and last entry of each bucket
+    count: np.ndarray  # i8[bins + 1] of the sort
+    pops: np.ndarray  # i8[n_pop, L_COLUMNS] lengths of the lists
+    slot: np.ndarray  # i8[N] place of a hot neuron in the pool
+    pool: np.ndarray  # f8[N, H_COLUMNS]
+    batch: np.ndarray  # f8[N, H_COLUMNS] neurons that have crossed in this window
+    rest: np.ndarray  # f8[N, 2] end of refractoriness, neuron
+    ending: np.ndarray  # f8[N, 2] those that end within the window
+    watch: np.ndarray  # i8[N] neurons to look at again at the next cell
+    touched: np.ndarray  # i8[N]
+    listed: np.ndarray  # i8[longest row]
+    arrived: np.ndarray  # i8[K] synaptic events
+    spikes: np.ndarray  # i8[n_pop]
+    factor: np.ndarray  # f8[rows, 12] rows of factors, see `window`
+
+
+@inlined
+def heat(wir, st, lane, p, j, last, due):
+    """Make neuron `j` hot."""
+    at = wir.pop[p, P_FIRST] + lane.pops[p, L_HOT]
+    lane.pops[p, L_HOT] += 1
+    lane.slot[j] = at
+    entry = lane.pool[at]
+    entry[H_MARGIN] = st.cell[j, MARGIN]
+    entry[H_X], entry[H_X + 1], entry[H_X + 2] = st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2]
+    entry[H_LAST], entry[H_DUE], entry[H_ID] = last, due, j
+    st.cell[j, MARGIN] = np.inf
+
+
+@inlined
+def cool(wir, st, lane, p, j, margin):
+    """Take neuron `j` out of the pool."""
+    at = lane.slot[j]
+    lane.pops[p, L_HOT] -= 1
+    end = wir.pop[p, P_FIRST] + lane.pops[p, L_HOT]
+    if at != end:
+        for k in range(H_COLUMNS - 1):
+            lane.pool[at, k] = lane.pool[end, k]
+        lane.slot[np.int64(lane.pool[at, H_ID])] = at
+    st.cell[j, MARGIN] = margin
+
+
+@inlined
+def retire(wir, lane, p, time, j):
+    """Note the end of refractoriness of neuron `j`."""
+    at = wir.pop[p, P_FIRST] + lane.pops[p, L_REST]
+    lane.rest[at, 0], lane.rest[at, 1] = time, j
+    lane.pops[p, L_REST] += 1
+
+
+@inlined
+def record(lane, p, time, j, amplitude):
+    """Note a spike of this window. Returns False without memory."""
+    a = append(lane.mem, FIRED, FIRED_WORDS)
+    if a == 0:
+        return False
+    store_float(a + F_TIME, time)
+    store_int(a + F_ID, j)
+    store_float(a + F_AMPLITUDE, amplitude)
+    lane.spikes[p] += 1
+    return True
+
+
+@inner
+def advance(kin, wir, st, lane, p, j, upto, end, max_rounds, scratch):
+    """Own events of hot neuron `j` up to and including time `upto`, in a window that ends at `end` (exclusive).
+
+    Its modes in `st` are those of its last event. Afterwards it is hot still, or cooled: resting, or active without a crossing
+    to come. Returns OK, NO_MEMORY or RAN_AWAY.
+    """
+    entry = lane.pool[lane.slot[j]]
+    st.cell[j, MARGIN] = entry[H_MARGIN]
+    last, due = entry[H_LAST], entry[H_DUE]
+    rounds, before = 0, -np.inf
+    while True:
+        if st.flag[j, 0] == REFRACTORY:
+            time = st.due[j]
+            if time > upto:
+                break
+            release(kin, wir, st, j, time, scratch)
+            last = time
+            due = time if margin_now(kin, wir, st, j, time, scratch) >= 0.0 else np.nan
+        else:
+            if np.isnan(due):
+                lane.n[LANE_SEARCHES] += 1
+                due = search(kin, wir, st, j, last, scratch)
+            if due > upto:
+                break
+            rounds = rounds + 1 if due == before else 0
+            before = last = due
+            if rounds > max_rounds:
+                lane.n[LANE_RUNAWAY] = j
+                return RAN_AWAY
+            if not record(lane, p, due, j, spike(kin, wir, st, j, due, scratch)):
+                return NO_MEMORY
+            if st.flag[j, 0] == ACTIVE:
+                due = last if margin_now(kin, wir, st, j, last, scratch) >= 0.0 else np.nan
+    margin = st.cell[j, MARGIN]
+    if st.flag[j, 0] == REFRACTORY and st.due[j] >= end:
+        cool(wir, st, lane, p, j, -np.inf)
+        if st.due[j] < np.inf:
+            retire(wir, lane, p, st.due[j], j)
+        return OK
+    if st.flag[j, 0] == ACTIVE and due == np.inf:
+        cool(wir, st, lane, p, j, margin)
+        return OK
+    entry[H_MARGIN], entry[H_LAST], entry[H_DUE] = margin, last, due
+    entry[H_X], entry[H_X + 1], entry[H_X + 2] = st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2]
+    st.cell[j, MARGIN] = np.inf
+    return OK
+
+
+@inlined
+def crossed(entry, x0, x1, x2, modes, row, slope):
+    """Whether a hot neuron has crossed since its last event, by the value of V now: NO, YES or UNSURE.
+
+    row : V - threshold of the modes now; slope : its derivative (two modes), or the steepest fall over the length of a cell
+    before now (three modes: slope[0:3] and slope[3:6]).
+    """
+    margin = entry[H_MARGIN]
+    a, b, c = row[0] * x0, row[1] * x1, row[2] * x2
+    f = margin + (a + b + c)
+    doubt = SURE * (abs(margin) + abs(a) + abs(b) + abs(c))
+    if f >= doubt:
+        return YES
+    if f > -doubt:
+        return UNSURE
+    if modes < 3:
+        if margin > 0.0:
+            return NO
+        rise, fall = slope[0] * x0, slope[1] * x1
+        return NO if rise + fall > SURE * (abs(rise) + abs(fall)) else UNSURE
+    fall = max(slope[0] * x0, slope[3] * x0) + max(slope[1] * x1, slope[4] * x1) + max(slope[2] * x2, slope[5] * x2)
+    return NO if f + max(fall, 0.0) < -doubt else UNSURE
+
+
+@inlined
+def condemn(wir, st, lane, p, j):
+    """Neuron `j` has crossed in this window: keep what `solve_batch` needs, and let it rest."""
+    at = wir.pop[p, P_FIRST] + lane.pops[p, L_BATCH]
+    lane.pops[p, L_BATCH] += 1
+    entry = lane.pool[lane.slot[j]]
+    for k in range(H_COLUMNS - 1):
+        lane.batch[at, k] = entry[k]
+    cool(wir, st, lane, p, j, -np.inf)
+    st.flag[j, 0] = REFRACTORY
+
+
+@inner
+def solve_batch(kin, wir, st, lane, p, scratch):
+    """The crossings of all neurons condemned in this window. Returns OK or NO_MEMORY."""
+    c = wir.pop[p, P_CLASS]
+    first = wir.pop[p, P_FIRST]
+    start = epoch_start(wir, st, p)
+    general = kin.i[c, SOLVER] == GENERAL
+    amplitude = kin.f[c, AMP0_ROW, 0]
+    lane.n[LANE_SEARCHES] += lane.pops[p, L_BATCH]
+    for at in range(first, first + lane.pops[p, L_BATCH]):
+        entry = lane.batch[at]
+        j, last = np.int64(entry[H_ID]), entry[H_LAST]
+        due = entry[H_DUE]
+        if np.isnan(due):
+            until = cell_end(wir, st, p, last) - start if general else wir.popf[p, P_EPOCH]
+            t = next_crossing(kin, c, entry[H_MARGIN], entry, H_X, last - start, until, scratch[S_WORK:])
+            due = max(start + t, last)
+        if not record(lane, p, due, j, amplitude):
+            return NO_MEMORY
+        st.due[j] = due + st.par[j, S_T_REF]
+        if st.due[j] < np.inf:
+            retire(wir, lane, p, st.due[j], j)
+    lane.pops[p, L_BATCH] = 0
+    return OK

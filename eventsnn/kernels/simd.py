@@ -1,0 +1,199 @@
+"""Four synapses at a time: raw addresses, prefetch, and the step that adds four arrivals and tests their neurons.
+
+Written with generic LLVM vectors, so any processor runs them; on most, four neurons take little more time than one. The
+arithmetic of the state is that of `fanout.deliver`, operation by operation, without contraction: the same bits.
+
+A neuron is a record that begins with four doubles {margin, x0, x1, x2}, at address `cell + (id << shift)`. The tests are conservative
+(see `stream`); a margin of -inf never trips them and one of +inf always does.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_F32, _F64 = ir.FloatType(), ir.DoubleType()
+_V4 = ir.VectorType(_F64, 4)
+SYNAPSES_AHEAD = 16  # how far ahead the states of targets are fetched; arrays of targets are padded by as many entries
+SLACK = 1e-9  # relative distance that the tests keep from the threshold
+
+
+@intrinsic
+def address(typing, array):
+    """Address of the first element."""
+
+    def generate(context, builder, signature, args):
+        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0]).data
+        return builder.ptrtoint(data, _I64)
+
+    return types.int64(array), generate
+
+
+def _at(builder, base, offset, kind):
+    return builder.inttoptr(builder.add(base, offset) if offset is not None else base, kind.as_pointer())
+
+
+def _load_id(builder, address, k):
+    return builder.zext(builder.load(_at(builder, address, _I64(4 * k), _I32)), _I64)
+
+
+def _prefetch(builder, address, write):
+    kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.inttoptr(address, _I8.as_pointer()), _I32(write), _I32(3), _I32(1)])
+
+
+@intrinsic
+def prefetch(typing, address):
+    """Ask for the cache line at `address`."""
+
+    def generate(context, builder, signature, args):
+        _prefetch(builder, args[0], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+def _splat(builder, value):
+    single = builder.insert_element(ir.Constant(_V4, ir.Undefined), value, _I32(0))
+    return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(_I32, 4), [0] * 4))
+
+
+def _shuffle(builder, a, b, order):
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, 4), order))
+
+
+def _transpose(builder, rows):
+    """Four records as four columns."""
+    low01, high01 = _shuffle(builder, rows[0], rows[1], [0, 4, 2, 6]), _shuffle(builder, rows[0], rows[1], [1, 5, 3, 7])
+    low23, high23 = _shuffle(builder, rows[2], rows[3], [0, 4, 2, 6]), _shuffle(builder, rows[2], rows[3], [1, 5, 3, 7])
+    return (_shuffle(builder, low01, low23, [0, 1, 4, 5]), _shuffle(builder, high01, high23, [0, 1, 4, 5]),
+            _shuffle(builder, low01, low23, [2, 3, 6, 7]), _shuffle(builder, high01, high23, [2, 3, 6, 7]))
+
+
+def _absolute(builder, vector):
+    bits = builder.bitcast(vector, ir.VectorType(_I64, 4))
+    mask = ir.Constant(ir.VectorType(_I64, 4), [(1 << 63) - 1] * 4)
+    return builder.bitcast(builder.and_(bits, mask), _V4)
+
+
+def _larger(builder, a, b):
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+def _mask(builder, trips):
+    return builder.zext(builder.bitcast(trips, ir.IntType(4)), _I64)
+
+
+def _reaches(builder, value, slack):
+    zero = ir.Constant(_V4, [0.0] * 4)
+    return builder.fcmp_ordered(">=", builder.fadd(value, slack), zero)
+
+
+def _slack(builder, margin, products):
+    size = _absolute(builder, margin)
+    for product in products:
+        size = builder.fadd(size, _absolute(builder, product))
+    return builder.fmul(size, ir.Constant(_V4, [SLACK] * 4))
+
+
+def _linear(builder, columns, factors):
+    """(margin + sum of factor * mode, the products)."""
+    products = [builder.fmul(_splat(builder, f), x) for f, x in zip(factors, columns[1:])]
+    total = products[0]
+    for product in products[1:]:
+        total = builder.fadd(total, product)
+    return builder.fadd(columns[0], total), products
+
+
+def _test_end(builder, columns, args):
+    """V at the end of the cell, three factors."""
+    value, products = _linear(builder, columns, args[:3])
+    return _reaches(builder, value, _slack(builder, columns[0], products))
+
+
+def _test_cell(builder, columns, args):
+    """The same, raised by the steepest fall on the way (three factors, six of the fall)."""
+    value, products = _linear(builder, columns, args[:3])
+    fall = ir.Constant(_V4, [0.0] * 4)
+    for k, x in enumerate(columns[1:]):
+        late, early = (builder.fmul(_splat(builder, args[3 + 3 * s + k]), x) for s in (0, 1))
+        fall = builder.fadd(fall, _larger(builder, late, early))
+    value = _larger(builder, value, builder.fadd(value, fall))
+    return _reaches(builder, value, _slack(builder, columns[0], products))
+
+
+def _test_chord(builder, columns, args):
+    """Three linear forms of margin, x0, x1 (three factors each): none may be positive."""
+    margin, x0, x1, _ = columns
+    size, best = _absolute(builder, margin), None
+    for k in range(3):
+        m, a, b = (_splat(builder, f) for f in args[3 * k:3 * k + 3])
+        p, q = builder.fmul(a, x0), builder.fmul(b, x1)
+        value = builder.fadd(builder.fmul(m, margin), builder.fadd(p, q))
+        size = builder.fadd(size, builder.fadd(_absolute(builder, p), _absolute(builder, q)))
+        best = value if best is None else _larger(builder, best, value)
+    trips = _reaches(builder, best, builder.fmul(size, ir.Constant(_V4, [SLACK] * 4)))
+    hot = builder.fcmp_ordered("==", margin, ir.Constant(_V4, [float("inf")] * 4))
+    return builder.or_(trips, hot)
+
+
+def _flags(builder, columns, trips):
+    hot = builder.fcmp_ordered("==", columns[0], ir.Constant(_V4, [float("inf")] * 4))
+    return builder.or_(_mask(builder, trips), builder.shl(_mask(builder, hot), _I64(4)))
+
+
+N_FACTORS = 9
+
+
+def _make_step(weight, test):
+    """A step over four synapses: (cell, shift, target, weight, q, j0, j1, j2, nine factors of the test) -> flags.
+
+    target, weight: addresses of the first of four; `weight` "f4" or "f8", or "row": then `q` is weight times amplitude and
+    the address is not read. Bits 0-3: which neurons trip the test; bits 4-7: which were hot.
+    """
+
+    def step(typing, cell, shift, target, weights, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
+        def generate(context, builder, signature, args):
+            cell, shift, target, weights, q = args[:5]
+            jump = ir.Constant(_V4, [0.0] * 4)
+            for k in range(3):
+                jump = builder.insert_element(jump, args[5 + k], _I32(1 + k))
+            for k in range(4):
+                ahead = _load_id(builder, target, k + SYNAPSES_AHEAD)
+                _prefetch(builder, builder.add(cell, builder.shl(ahead, shift)), 1)
+            rows = []
+            for k in range(4):
+                pointer = _at(builder, cell, builder.shl(_load_id(builder, target, k), shift), _V4)
+                if weight == "row":
+                    w = q
+                elif weight == "f4":
+                    w = builder.fmul(builder.fpext(builder.load(_at(builder, weights, _I64(4 * k), _F32)), _F64), q)
+                else:
+                    w = builder.fmul(builder.load(_at(builder, weights, _I64(8 * k), _F64)), q)
+                row = builder.fadd(builder.load(pointer, align=32), builder.fmul(_splat(builder, w), jump))
+                builder.store(row, pointer, align=32)
+                rows.append(row)
+            columns = _transpose(builder, rows)
+            return _flags(builder, columns, test(builder, columns, args[8:]))
+
+        number = types.float64
+        return types.int64(*[types.int64] * 4, *[number] * 13), generate
+
+    return intrinsic(step)
+
+
+STEPS = {(w, t.__name__[6:]): _make_step(w, t) for w in ("row", "f4", "f8") for t in (_test_end, _test_cell, _test_chord)}
+
+
+@intrinsic
+def test_four(typing, first, shift, f0, f1, f2, f3, f4, f5, f6, f7, f8):
+    """Flags of the four neurons at address `first`, by the test of the cell; changes nothing."""
+
+    def generate(context, builder, signature, args):
+        rows = [builder.load(_at(builder, args[0], builder.shl(_I64(k), args[1]), _V4), align=32) for k in range(4)]
+        columns = _transpose(builder, rows)
+        return _flags(builder, columns, _test_cell(builder, columns, args[2:]))
+
+    return types.int64(types.int64, types.int64, *[types.float64] * 9), generate

@@ -1,0 +1,390 @@
+"""Carry one population through one window: its arrivals are all known when the window begins.
+
+`carry` is for populations of one kinetic class with two or three modes, whose spikes only reset V: rows stream past the
+neurons four at a time (`stream`). `kernels.general` carries all others, neuron by neuron. Neither needs a queue: a
+neuron is looked at when an arrival finds it hot, when its refractory period ends, and at the end of the window.
+"""
+
+import numpy as np
+
+from ..jit import inlined, inner
+from ..layout import (
+    ACTIVE,
+    CSR_F32,
+    CSR_SCALAR,
+    DENSE_F32,
+    J_KIND,
+    J_PORT,
+    J_SCALAR,
+    J_SOURCE,
+    J_WEIGHT,
+    MARGIN,
+    MODES,
+    N_MODES,
+    P_CLASS,
+    P_FIRES,
+    P_FIRST,
+    P_HORIZON,
+    RATE_HI,
+    SLOPE_ROW,
+)
+from .calendar import (
+    LANE_HOT_EVENTS,
+    LANE_ROWS,
+    PROJECTION_BITS,
+    R_AMPLITUDE,
+    R_END,
+    R_FIRST,
+    R_KEY,
+    R_TIME,
+    RECORD_WORDS,
+    RECORDS,
+    collect,
+)
+from .elementary import exp
+from .flow import decay, read_row
+from .hot import (
+    H_DUE,
+    H_ID,
+    H_LAST,
+    H_X,
+    L_BATCH,
+    L_HOT,
+    L_REST,
+    NO,
+    NO_MEMORY,
+    OK,
+    YES,
+    advance,
+    condemn,
+    cool,
+    crossed,
+    heat,
+    solve_batch,
+)
+from .memory import ADDRESS, load_float, load_int
+from .neuron import S_EXP, S_PULL, S_ROW, S_SLOPE, activate, arrival_row, cell_end, epoch_start, margin_now, margin_row, set_membrane
+from .simd import address, prefetch, test_four
+from .stream import CELL, CHORD, END, f4_cell, f4_chord, f4_end, f8_cell, f8_chord, f8_end, row_cell, row_chord, row_end, trips
+
+# plan[p, ...]: which test, or GENERAL_PATH or SOURCE; whether a spike does nothing but reset V
+W_TEST, W_PLAIN, W_COLUMNS = 0, 1, 2
+GENERAL_PATH, SOURCE = 3, 4
+# planf[p, ...]: shortest refractory period, chords (three of: factor of the margin, of V, of its slope)
+W_T_REF, W_CHORD, WF_COLUMNS = 0, 1, 10
+# rows of Lane.factor: of the test, of V now, of its fall, jump of the modes; V and fall at the end of the window
+F_TEST, F_NOW, F_FALL, F_JUMP, F_END, F_END_FALL, F_ROWS = 0, 1, 2, 3, 4, 5, 6
+LINE = 64
+
+
+@inlined
+def v_rows(kin, c, modes, time, length, scratch, row, fall):
+    """row: what reads V - threshold at epoch time `time`; fall: see `hot.crossed`, over `length` s before it."""
+    margin_row(kin, c, time, scratch, S_ROW)
+    for k in range(modes):
+        row[k] = scratch[S_ROW, k]
+    for k in range(modes, 3):
+        row[k] = 0.0
+    if modes < 3:
+        read_row(kin, c, time, scratch[S_EXP], kin.f[c, SLOPE_ROW], scratch[S_SLOPE])
+        for k in range(6):
+            fall[k] = scratch[S_SLOPE, k] if k < modes else 0.0
+    else:
+        for k in range(3):
+            part = kin.f[c, RATE_HI, k] * length
+            fall[k], fall[3 + k] = part * row[k], part * row[k] * exp(part)
+
+
+@inlined
+def cell_test(kin, c, modes, test, here, there, lane, scratch):
+    """Factors of the tests END and CELL from epoch time `here` to the end of the cell, `there`."""
+    f = lane.factor[F_TEST]
+    v_rows(kin, c, modes, there, there - here, scratch, lane.factor[F_TEST], lane.factor[F_FALL])
+    fall = lane.factor[F_FALL]
+    for k in range(3):
+        if test == END:
+            f[3 + k] = f[6 + k] = 0.0
+        elif modes < 3:
+            f[3 + k] = f[6 + k] = -fall[k] * (there - here)  # V is concave from its maximum to the end of the cell
+        else:
+            f[3 + k], f[6 + k] = fall[k], fall[3 + k]
+
+
+@inlined
+def chord_test(planf, p, lane):
+    """Factors of the test CHORD from the rows of V and its slope now."""
+    f, row, slope = lane.factor[F_TEST], lane.factor[F_NOW], lane.factor[F_FALL]
+    for k in range(3):
+        along, up = planf[p, W_CHORD + 3 * k + 1], planf[p, W_CHORD + 3 * k + 2]
+        f[3 * k] = planf[p, W_CHORD + 3 * k]
+        f[3 * k + 1] = along * row[0] + up * slope[0]
+        f[3 * k + 2] = along * row[1] + up * slope[1]
+
+
+@inlined
+def look(wir, st, lane, test, p, j, now):
+    """Make active neuron `j` hot if it may cross."""
+    m = st.cell[j, MARGIN]
+    if m > -np.inf and trips(test, m, st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2], lane.factor[F_TEST]):
+        heat(wir, st, lane, p, j, now, np.nan)
+
+
+@inlined
+def take_endings(wir, lane, p, end):
+    """Move the refractory periods that end before `end` to lane.ending, in order of time. Returns how many."""
+    first = wir.pop[p, P_FIRST]
+    kept, taken = first, first
+    for at in range(first, first + lane.pops[p, L_REST]):
+        time, j = lane.rest[at, 0], lane.rest[at, 1]
+        if time >= end:
+            lane.rest[kept, 0], lane.rest[kept, 1] = time, j
+            kept += 1
+            continue
+        to = taken
+        while to > first and (lane.ending[to - 1, 0] > time or (lane.ending[to - 1, 0] == time and lane.ending[to - 1, 1] > j)):
+            lane.ending[to, 0], lane.ending[to, 1] = lane.ending[to - 1, 0], lane.ending[to - 1, 1]
+            to -= 1
+        lane.ending[to, 0], lane.ending[to, 1] = time, j
+        taken += 1
+    lane.pops[p, L_REST] = kept - first
+    return taken - first
+
+
+@inlined
+def wake(kin, wir, st, lane, planf, test, p, c, modes, at, start, scratch):
+    """The refractory period of lane.ending[at] ends."""
+    time, j = lane.ending[at, 0], np.int64(lane.ending[at, 1])
+    set_membrane(kin, wir, st, j, st.par[j, 2], time, scratch)
+    activate(st, j)
+    if test == CHORD:
+        v_rows(kin, c, modes, time - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+        chord_test(planf, p, lane)
+    row = lane.factor[F_NOW]
+    if st.par[j, 1] < np.inf:
+        if margin_now(kin, wir, st, j, time, scratch) >= 0.0:
+            heat(wir, st, lane, p, j, time, time)
+        else:
+            look(wir, st, lane, test, p, j, time)
+
+
+@inlined
+def settle(kin, wir, st, lane, p, j, modes, now, end, lazy, max_rounds, scratch):
+    """Decide whether hot neuron `j`, whose modes are those of its last event, has crossed up to `now`; act on it.
+
+    lane.factor[F_NOW] and [F_FALL] are prepared for `now`.
+    """
+    entry = lane.pool[lane.slot[j]]
+    if st.flag[j, 0] == ACTIVE and np.isnan(entry[H_DUE]):
+        verdict = crossed(entry, st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2], modes, lane.factor[F_NOW],
+                          lane.factor[F_FALL])
+        if verdict == NO:
+            return OK
+        if verdict == YES and lazy:
+            condemn(wir, st, lane, p, j)
+            return OK
+    return advance(kin, wir, st, lane, p, j, now, end, max_rounds, scratch)
+
+
+@inlined
+def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, first, kind, q, found, now, start, end, lazy,
+                  planf, max_rounds, scratch):
+    """What a row did to the neurons it listed: the new ones become hot; the hot ones first live up to `now`."""
+    ready = test == CHORD
+    jump = lane.factor[F_JUMP]
+    for x in range(found):
+        i = np.uint64(lane.listed[x] >> 1)
+        j = np.int64(post[np.uint64(at) + i])
+        cell = st.cell[j]
+        if lane.listed[x] & 1 == 0:
+            if cell[MARGIN] == np.inf:  # listed twice
+                for k in range(3):
+                    lane.pool[lane.slot[j], H_X + k] = cell[MODES + k]
+            else:
+                heat(wir, st, lane, p, j, now, np.nan)
+            continue
+        lane.n[LANE_HOT_EVENTS] += 1
+        if cell[MARGIN] == np.inf:
+            entry = lane.pool[lane.slot[j]]
+            for k in range(3):
+                cell[MODES + k] = entry[H_X + k]
+            if entry[H_LAST] < now:
+                if not ready:
+                    v_rows(kin, c, modes, now - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW],
+                           lane.factor[F_FALL])
+                    ready = True
+                code = settle(kin, wir, st, lane, p, j, modes, now, end, lazy, max_rounds, scratch)
+                if code != OK:
+                    return code
+        w = q
+        if kind == CSR_F32 or kind == DENSE_F32:
+            w = np.float64(w32[np.uint64(first) + i]) * q
+        elif kind != CSR_SCALAR:
+            w = w64[np.uint64(first) + i] * q
+        for k in range(modes):
+            cell[MODES + k] += w * jump[k]
+        if cell[MARGIN] == np.inf:
+            entry = lane.pool[lane.slot[j]]
+            for k in range(3):
+                entry[H_X + k] = cell[MODES + k]
+            if st.flag[j, 0] == ACTIVE:
+                entry[H_LAST], entry[H_DUE] = now, np.nan
+                if not trips(test, entry[0], cell[MODES], cell[MODES + 1], cell[MODES + 2], lane.factor[F_TEST]):
+                    cool(wir, st, lane, p, j, entry[0])
+        else:
+            look(wir, st, lane, test, p, j, now)
+    return OK
+
+
+@inlined
+def end_window(kin, wir, st, lane, p, modes, end, lazy, max_rounds, scratch):
+    """All hot neurons live up to the end of the window."""
+    first = wir.pop[p, P_FIRST]
+    last = np.nextafter(end, -np.inf)
+    at = first + lane.pops[p, L_HOT] - 1
+    while at >= first:
+        due = lane.pool[at, H_DUE]
+        j = np.int64(lane.pool[at, H_ID])
+        if st.flag[j, 0] != ACTIVE or np.isnan(due) or due <= last:
+            code = settle(kin, wir, st, lane, p, j, modes, last, end, lazy, max_rounds, scratch)
+            if code != OK:
+                return code
+        at -= 1
+    return OK
+
+
+@inner
+def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_rounds, scratch):
+    """Carry population `p` from `begin` to `end` (exclusive). Returns OK, NO_MEMORY or RAN_AWAY."""
+    n = collect(wir, lane, p, begin, end, per_second)
+    if n < 0:
+        return NO_MEMORY
+    endings = take_endings(wir, lane, p, end)
+    if n == 0 and endings == 0 and lane.pops[p, L_HOT] == 0:
+        return OK
+    c, test, pop_first = wir.pop[p, P_CLASS], plan[p, W_TEST], wir.pop[p, P_FIRST]
+    modes = kin.i[c, N_MODES]
+    start = epoch_start(wir, st, p)
+    lazy = plan[p, W_PLAIN] != 0 and planf[p, W_T_REF] >= end - begin
+    if test != CHORD:
+        cell_test(kin, c, modes, test, begin - start, cell_end(wir, st, p, begin) - start, lane, scratch)
+    cell, posts, iotas = address(st.cell), address(wir.post), address(iota)
+    w32s, w64s = address(wir.w32), address(wir.w64)
+    shift = np.int64(5) if st.cell.shape[1] == 4 else (np.int64(6) if st.cell.shape[1] == 8 else np.int64(7))
+    jump, f, listed = lane.factor[F_JUMP], lane.factor[F_TEST], lane.listed
+    base = lane.mem[RECORDS, ADDRESS]
+    ended, told, known = 0, -1.0, np.int64(-1)
+    lane.n[LANE_ROWS] += n
+    for i in range(n):
+        r = base + i * (8 * RECORD_WORDS)
+        now = load_float(r + R_TIME)
+        while ended < endings and lane.ending[pop_first + ended, 0] <= now:
+            wake(kin, wir, st, lane, planf, test, p, c, modes, pop_first + ended, start, scratch)
+            ended += 1
+            told = -1.0
+        k = load_int(r + R_KEY) & ((1 << PROJECTION_BITS) - 1)
+        kind, port = wir.proj[k, J_KIND], wir.proj[k, J_PORT]
+        if now != told or port != known:
+            arrival_row(kin, c, port, now - start, scratch)
+            for m in range(3):
+                jump[m] = scratch[S_PULL, m] if m < modes else 0.0
+            if test == CHORD and now != told:
+                v_rows(kin, c, modes, now - start, 0.0, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+                chord_test(planf, p, lane)
+            told, known = now, port
+        at, stop, q = load_int(r + R_FIRST), load_int(r + R_END), load_float(r + R_AMPLITUDE)
+        size = stop - at
+        lane.arrived[k] += size
+        if i + 2 < n:
+            ahead = r + 2 * (8 * RECORD_WORDS)
+            a = load_int(ahead + R_FIRST)
+            b = min(load_int(ahead + R_END), a + 256)
+            o = wir.proj[load_int(ahead + R_KEY) & ((1 << PROJECTION_BITS) - 1), J_WEIGHT]
+            for line in range(4 * a, 4 * b, LINE):
+                prefetch(posts + line)
+                prefetch(w32s + 4 * o + line)
+        first, post, targets = at + wir.proj[k, J_WEIGHT], wir.post, posts + 4 * at
+        if kind >= DENSE_F32:
+            source = (load_int(r + R_KEY) >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
+            width = wir.pop[p + 1, P_FIRST] - pop_first
+            first, post, targets = wir.proj[k, J_WEIGHT] + source * width + at - pop_first, iota, iotas + 4 * at
+        found = np.int64(0)
+        if kind == CSR_F32 or kind == DENSE_F32:
+            v = w32s + 4 * first
+            if test == END:
+                found = f4_end(st.cell, cell, shift, post, at, targets, wir.w32, first, v, size, q, jump, f, listed)
+            elif test == CELL:
+                found = f4_cell(st.cell, cell, shift, post, at, targets, wir.w32, first, v, size, q, jump, f, listed)
+            else:
+                found = f4_chord(st.cell, cell, shift, post, at, targets, wir.w32, first, v, size, q, jump, f, listed)
+        elif kind == CSR_SCALAR:
+            q *= wir.projf[k, J_SCALAR]
+            if test == END:
+                found = row_end(st.cell, cell, shift, post, at, targets, wir.w32, first, w32s, size, q, jump, f, listed)
+            elif test == CELL:
+                found = row_cell(st.cell, cell, shift, post, at, targets, wir.w32, first, w32s, size, q, jump, f, listed)
+            else:
+                found = row_chord(st.cell, cell, shift, post, at, targets, wir.w32, first, w32s, size, q, jump, f, listed)
+        else:
+            v = w64s + 8 * first
+            if test == END:
+                found = f8_end(st.cell, cell, shift, post, at, targets, wir.w64, first, v, size, q, jump, f, listed)
+            elif test == CELL:
+                found = f8_cell(st.cell, cell, shift, post, at, targets, wir.w64, first, v, size, q, jump, f, listed)
+            else:
+                found = f8_chord(st.cell, cell, shift, post, at, targets, wir.w64, first, v, size, q, jump, f, listed)
+        if found > 0:
+            code = arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, wir.w32, wir.w64, first, kind, q, found, now,
+                                 start, end, lazy, planf, max_rounds, scratch)
+            if code != OK:
+                return code
+    while ended < endings:
+        wake(kin, wir, st, lane, planf, test, p, c, modes, pop_first + ended, start, scratch)
+        ended += 1
+    if lane.pops[p, L_HOT] > 0:
+        v_rows(kin, c, modes, end - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+        code = end_window(kin, wir, st, lane, p, modes, end, lazy, max_rounds, scratch)
+        if code != OK:
+            return code
+    if lane.pops[p, L_BATCH] > 0:
+        return solve_batch(kin, wir, st, lane, p, scratch)
+    return OK
+
+
+@inner
+def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, now, scratch):
+    """Look at all neurons first to end - 1 of population `p` at the start of a cell or epoch."""
+    if wir.pop[p, P_FIRES] == 0:
+        return
+    c, test = wir.pop[p, P_CLASS], plan[p, W_TEST]
+    modes = kin.i[c, N_MODES]
+    start = epoch_start(wir, st, p)
+    for at in range(wir.pop[p, P_FIRST], wir.pop[p, P_FIRST] + lane.pops[p, L_HOT]):
+        j = np.int64(lane.pool[at, H_ID])
+        lane.pool[at, H_LAST] = now
+        for k in range(3):
+            lane.pool[at, H_X + k] = st.cell[j, MODES + k]
+    if test == CHORD:
+        v_rows(kin, c, modes, now - start, 0.0, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+        chord_test(planf, p, lane)
+        for j in range(first, end):
+            if st.cell[j, MARGIN] < np.inf:
+                look(wir, st, lane, test, p, j, now)
+        return
+    cell_test(kin, c, modes, test, now - start, cell_end(wir, st, p, now) - start, lane, scratch)
+    f = lane.factor[F_TEST]
+    f0, f1, f2, f3, f4, f5, f6, f7, f8 = f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]
+    cell, width = address(st.cell), 8 * st.cell.shape[1]
+    shift = np.int64(5) if st.cell.shape[1] == 4 else (np.int64(6) if st.cell.shape[1] == 8 else np.int64(7))
+    j = first
+    while j < end:
+        if j + 4 <= end:
+            flags = test_four(cell + j * width, shift, f0, f1, f2, f3, f4, f5, f6, f7, f8)
+            flags &= ~(flags >> 4)
+            for k in range(4):
+                if (flags >> k) & 1:
+                    heat(wir, st, lane, p, j + k, now, np.nan)
+            j += 4
+        else:
+            if st.cell[j, MARGIN] < np.inf:
+                look(wir, st, lane, CELL, p, j, now)
+            j += 1
