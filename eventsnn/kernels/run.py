@@ -205,8 +205,8 @@ def run_windows(kin, wir, st, lane, plan, planf, order, iota, shard, shards, set
     given, sample = 0, 0
     resume(kin, wir, st, lane, plan, planf, shard, shards, begin, fresh, scratch)
     while begin < until:
-        busy = not idle(lane)
-        if not busy and (given == source_time.size or source_time[given] > begin):
+        busy = not idle(lane) or (given < source_time.size and source_time[given] <= begin)
+        if not busy:
             end = source_time[given] if given < source_time.size else until
         elif longest < np.inf:
             end = (bucket_of(begin, per_second) + 1) / per_second

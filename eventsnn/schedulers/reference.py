@@ -227,6 +227,8 @@ class Reference(Scheduler):
         heap = Heap(self.lowered, max_rounds=self.max_rounds, state=self.state)
         open_cells = self._celled[self.state.due[self._celled] == np.inf]
         heap.state.flag[open_cells, 1] = WATCHED
+        for p in self._cells:
+            heap.state.horizon[p] = single.cell_end(self.lowered.wiring, self.state, p, self.time)
         heap.requeue()
         heap.sources, heap.time = self.sources.copy(), self.time
         first = self.arrivals[0][0] if self.arrivals else np.inf
