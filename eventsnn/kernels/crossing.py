@@ -1,25 +1,26 @@
 """Crossing: when does V reach the threshold? Decided by analysis, never by sampling.
 
-`next_crossing` returns the first epoch time at or after `now` with V >= threshold, inf if there is none. It is the only
-judge: the schedulers' cheaper tests may only rule crossings out, with a margin for rounding. For classes of one or two modes
-the upward crossing is unique over the whole axis, so it is computed from the stored modes alone and does not
-depend on when it was asked for; sums of more terms are searched from the last event of the neuron (module `rolle`).
+`next_crossing` returns the first epoch time at or after `now` with V >= threshold, inf if there is none before `until`. It is
+the only judge: the schedulers' cheaper tests may only rule crossings out, with a margin for rounding. They ask it with `now`
+the neuron's last event or the start of its cell, whichever is later, and `until` the end of the cell, so the answer does not
+depend on who asks when.
 
-f(T) = V - threshold = c + P exp(-aT) + Q exp(-bT), a < b. It has one interior extremum at most. Where it rises to a maximum
-it is concave, so Newton's method from the left (or after one step from the right) is monotone; where it rises from a
-minimum a bracketed Newton is used.
+Exponentials are taken once, at `now`; the way from there is short, and expm1 of short ways is cheap and exact where V is close to
+the threshold. Sums of more terms, where simple bounds do not decide, go to the Rolle chain (module `rolle`).
 """
 
 import math
 
 import numpy as np
 
-from ..jit import inner, kernel
+from ..jit import inlined, inner, kernel
 from ..layout import (
     DELTA_ROW,
     GAIN_ROW,
     GENERAL,
     MARGIN_ROW,
+    N_COUPLED,
+    N_MODES,
     NEVER,
     ONE,
     PAIR,
@@ -29,11 +30,13 @@ from ..layout import (
     SOLVER,
     TWO,
 )
-from .elementary import exp_rate, expm1_over, log, log1p_over
+from .elementary import exp_rate, expm1, expm1_over, log, log1p_over
 from .rolle import first_crossing
 
 MAX_STEPS = 80
 TINY_STEP = 2.3e-16
+CUBIC = 5e-6  # a step of third order below this (in units of the local scale) leaves an error below rounding
+SURE = 1e-10  # bounds keep this distance from zero, in units of the sum of the terms
 
 
 @kernel
@@ -42,29 +45,6 @@ def cross_one(c, p, a):
     if c > 0.0 and p < 0.0 and a > 0.0:
         return log(-p / c) / a
     return np.inf
-
-
-@inner
-def _climb(c, p, q, ah, al, bh, bl, start, limit):
-    """Newton on the concave rising part: one step may go left, then monotone to the right."""
-    t = start
-    for step in range(MAX_STEPS):
-        slow = p * exp_rate(-t, ah, al)
-        fast = q * exp_rate(-t, bh, bl)
-        f = c + slow + fast
-        slope = -(ah * slow + bh * fast)
-        if not slope > 0.0:
-            break
-        d = -f / slope
-        if step > 0 and d <= 0.0:
-            break
-        t += d
-        if t > limit:
-            t = limit
-            break
-        if abs(d) <= TINY_STEP * abs(t):
-            break
-    return t
 
 
 @inner
@@ -86,56 +66,119 @@ def _narrow(low, high, t, f, slope):
     return low, high, new, False
 
 
-@inner
-def _bracket(c, p, q, ah, al, bh, bl, low, high):
-    """Zero between low (f < 0) and high (f >= 0)."""
-    t = high
-    done = False
-    for _ in range(2 * MAX_STEPS):
-        slow = p * exp_rate(-t, ah, al)
-        fast = q * exp_rate(-t, bh, bl)
-        low, high, t, done = _narrow(low, high, t, c + slow + fast, -(ah * slow + bh * fast))
-        if done:
-            break
-    return t
+@inlined
+def _guess(high, f_low, f_high, d_low, d_high):
+    """Where f, known with its slope at 0 and `high`, crosses zero: inverse cubic interpolation, or the chord."""
+    rise = f_high - f_low
+    x = -f_low / rise
+    if d_low > 0.0 and d_high > 0.0:
+        y = 1.0 - x
+        guess = high * x * x * (3.0 - 2.0 * x) + rise * x * y * (y / d_low - x / d_high)
+        if 0.0 < guess < high:
+            return guess
+    return high * x
+
+
+@inlined
+def _halley(low, high, t, f, slope, bend, fastest):
+    """One step of Halley's method kept inside the bracket (f(low) < 0 <= f(high)): (low, high, next t, done)."""
+    if f >= 0.0:
+        high = t
+    else:
+        low = t
+    if slope > 0.0:
+        curve = bend / slope
+        newton = -f / slope
+        d = newton / (1.0 + 0.5 * newton * curve)
+        new = t + d
+        if abs(d) * (fastest + abs(curve)) <= CUBIC:
+            return low, high, min(max(new, low), high), True
+        if low < new < high:
+            return low, high, new, False
+    new = 0.5 * (low + high)
+    if new <= low or new >= high:
+        return low, high, high, True
+    return low, high, new, False
 
 
 @kernel
-def cross_two(c, p, q, ah, al, bh, bl, now):
-    """Upward zero of c + p exp(-aT) + q exp(-bT), a < b, at or after `now`; f(now) < 0 is given."""
-    if ah == 0.0:
-        return cross_one(c + p, q, bh)
-    if q == 0.0:
-        return cross_one(c, p, ah)
-    if p == 0.0:
-        return cross_one(c, q, bh)
-    gap = bh - ah
-    if p > 0.0:
-        if q > 0.0:
-            return np.inf
-        peak = log((bh * -q) / (ah * p)) / gap
-        if not peak > now:
-            return np.inf
-        slow = p * exp_rate(-peak, ah, al)
-        height = c + slow + q * exp_rate(-peak, bh, bl)
-        if height < 0.0:
-            return np.inf
-        start = peak - math.sqrt(2.0 * height / (gap * ah * slow))
-        level = log(-q / p) / gap
-        if c <= 0.0:
-            start = max(start, level)
-        else:
-            start = min(peak, log(-q / (c + p * exp_rate(-level, ah, al))) / bh)
-        return _climb(c, p, q, ah, al, bh, bl, start, peak)
-    if c <= 0.0:
+def cross_two(c, p, q, ah, al, bh, bl, now, until):
+    """First time in [now, until] with c + p exp(-aT) + q exp(-bT) >= 0 (a < b), or inf; f(now) < 0 is given.
+
+    There is one extremum at most, so if f(until) < 0 only a maximum in between can reach zero, and the way up is unique.
+    """
+    length = until - now
+    if not length > 0.0:
         return np.inf
-    slow_only = log(-p / c) / ah
-    if q < 0.0:
-        return _climb(c, p, q, ah, al, bh, bl, max(slow_only, log(-q / c) / bh), np.inf)
-    valley = log((bh * q) / (ah * -p)) / gap
-    if c + p * exp_rate(-valley, ah, al) + q * exp_rate(-valley, bh, bl) >= 0.0 or not valley < slow_only:
-        return valley
-    return _bracket(c, p, q, ah, al, bh, bl, valley, slow_only)
+    slow = p * exp_rate(-now, ah, al)
+    fast = q * exp_rate(-now, bh, bl)
+    f = c + slow + fast
+    d = -(ah * slow + bh * fast)
+    change_s, change_f = slow * expm1(-ah * length), fast * expm1(-bh * length)
+    high, f_high = length, f + (change_s + change_f)
+    d_high = -(ah * (slow + change_s) + bh * (fast + change_f))
+    if f_high < 0.0:
+        if not (d > 0.0 and d_high < 0.0):
+            return np.inf
+        high = min(log((bh * -fast) / (ah * slow)) / (bh - ah), length)
+        f_high, d_high = f + (slow * expm1(-ah * high) + fast * expm1(-bh * high)), 0.0
+        if f_high < 0.0:
+            return np.inf
+    if f >= 0.0:
+        return now
+    t = _guess(high, f, f_high, d, d_high)
+    low, done = 0.0, False
+    for step in range(MAX_STEPS):
+        es, ef = slow * expm1(-ah * t), fast * expm1(-bh * t)
+        at_s, at_f = ah * (slow + es), bh * (fast + ef)
+        low, high, t, done = _halley(low, high, t, f + (es + ef), -(at_s + at_f), ah * at_s + bh * at_f, bh)
+        if done:
+            break
+        if step > 20:
+            t = 0.5 * (low + high)
+    return now + t
+
+
+@kernel
+def cross_three(c, x0, x1, x2, r0, r1, r2, length):
+    """First local time in [0, length] with f = c + sum of x_k exp(-r_k s) >= 0 where bounds decide: inf if there is none, -1 if
+    they do not decide.
+
+    Every term, slope and curvature lies between its values at the two ends.
+    """
+    f = c + x0 + x1 + x2
+    e0, e1, e2 = x0 * expm1(-r0 * length), x1 * expm1(-r1 * length), x2 * expm1(-r2 * length)
+    y0, y1, y2 = x0 + e0, x1 + e1, x2 + e2
+    f_high = f + (e0 + e1 + e2)
+    u0, u1, u2, v0, v1, v2 = -r0 * x0, -r1 * x1, -r2 * x2, -r0 * y0, -r1 * y1, -r2 * y2
+    d, d_high = u0 + u1 + u2, v0 + v1 + v2
+    rise = max(u0, v0) + max(u1, v1) + max(u2, v2)
+    fall = min(u0, v0) + min(u1, v1) + min(u2, v2)
+    bend = max(-r0 * u0, -r0 * v0) + max(-r1 * u1, -r1 * v1) + max(-r2 * u2, -r2 * v2)
+    slack = SURE * (abs(c) + abs(x0) + abs(x1) + abs(x2))
+    if not f < 0.0:
+        return -1.0
+    if f_high < -slack:
+        if rise <= 0.0 or fall >= 0.0:
+            return np.inf
+        if bend <= 0.0:
+            rise, fall = d, d_high
+        if rise <= 0.0 or fall >= 0.0 or f + rise * ((f_high - f - fall * length) / (rise - fall)) < -slack:
+            return np.inf
+        return -1.0
+    if f_high < 0.0 or not (fall >= 0.0 or bend <= 0.0):
+        return -1.0
+    t, low, high, done = _guess(length, f, f_high, d, d_high), 0.0, length, False
+    fastest = max(r0, max(r1, r2))
+    for step in range(MAX_STEPS):
+        e0, e1, e2 = x0 * expm1(-r0 * t), x1 * expm1(-r1 * t), x2 * expm1(-r2 * t)
+        y0, y1, y2 = r0 * (x0 + e0), r1 * (x1 + e1), r2 * (x2 + e2)
+        low, high, t, done = _halley(low, high, t, f + (e0 + e1 + e2), -(y0 + y1 + y2), r0 * y0 + r1 * y1 + r2 * y2, fastest)
+        if done:
+            break
+        if step > 20:
+            t = 0.5 * (low + high)
+    return t
 
 
 @inner
@@ -218,23 +261,24 @@ def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
     return _pair_bracket(c, x0, x1, ah, al, gain, delta, low, high, high)
 
 
-@inner
-def closed_crossing(kin, c, margin, x0, x1, now):
-    """Upward crossing of a class of one or two modes (ONE, TWO, PAIR) at or after epoch time `now`, or inf."""
+@inlined
+def closed_crossing(kin, c, margin, x0, x1, now, until):
+    """First epoch time in [now, until] at which a class of one or two modes (ONE, TWO, PAIR) is at threshold, or inf."""
     solver = kin.i[c, SOLVER]
     if solver == TWO:
-        if kin.i[c, SLOW] == 0:
-            t = cross_two(margin, kin.f[c, MARGIN_ROW, 0] * x0, kin.f[c, MARGIN_ROW, 1] * x1, kin.f[c, RATE_HI, 0],
-                          kin.f[c, RATE_LO, 0], kin.f[c, RATE_HI, 1], kin.f[c, RATE_LO, 1], now)
-        else:
-            t = cross_two(margin, kin.f[c, MARGIN_ROW, 1] * x1, kin.f[c, MARGIN_ROW, 0] * x0, kin.f[c, RATE_HI, 1],
-                          kin.f[c, RATE_LO, 1], kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0], now)
-    elif solver == PAIR:
+        s = kin.i[c, SLOW]
+        p, q = kin.f[c, MARGIN_ROW, 0] * x0, kin.f[c, MARGIN_ROW, 1] * x1
+        if s == 1:
+            p, q = q, p
+        return cross_two(margin, p, q, kin.f[c, RATE_HI, s], kin.f[c, RATE_LO, s], kin.f[c, RATE_HI, 1 - s],
+                         kin.f[c, RATE_LO, 1 - s], now, until)
+    if solver == PAIR:
         t = cross_pair(margin, x0, x1, kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0], kin.f[c, RATE_HI, 1],
                        kin.f[c, GAIN_ROW, 0], kin.f[c, DELTA_ROW, 0], now)
     else:
         t = cross_one(margin, kin.f[c, MARGIN_ROW, 0] * x0, kin.f[c, RATE_HI, 0])
-    return max(t, now)
+    t = max(t, now)
+    return t if t <= until else np.inf
 
 
 @inner
@@ -246,8 +290,13 @@ def next_crossing(kin, c, margin, cell, first, now, until, work):
     solver = kin.i[c, SOLVER]
     if solver == NEVER or margin == -np.inf:
         return np.inf
-    if solver == GENERAL:
-        t = max(first_crossing(kin, c, margin, cell, first, now, until, work), now)
-    else:
-        t = closed_crossing(kin, c, margin, cell[first], cell[first + 1] if solver != ONE else 0.0, now)
-    return t if t <= until else np.inf
+    if solver != GENERAL:
+        return closed_crossing(kin, c, margin, cell[first], cell[first + 1] if solver != ONE else 0.0, now, until)
+    if kin.i[c, N_MODES] == 3 and kin.i[c, N_COUPLED] == 0 and until > now:
+        x0 = kin.f[c, MARGIN_ROW, 0] * cell[first] * exp_rate(-now, kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0])
+        x1 = kin.f[c, MARGIN_ROW, 1] * cell[first + 1] * exp_rate(-now, kin.f[c, RATE_HI, 1], kin.f[c, RATE_LO, 1])
+        x2 = kin.f[c, MARGIN_ROW, 2] * cell[first + 2] * exp_rate(-now, kin.f[c, RATE_HI, 2], kin.f[c, RATE_LO, 2])
+        s = cross_three(margin, x0, x1, x2, kin.f[c, RATE_HI, 0], kin.f[c, RATE_HI, 1], kin.f[c, RATE_HI, 2], until - now)
+        if s >= 0.0:
+            return min(now + s, until) if s < np.inf else np.inf
+    return max(first_crossing(kin, c, margin, cell, first, now, until, work), now)

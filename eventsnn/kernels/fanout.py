@@ -15,6 +15,7 @@ from ..layout import (
     J_DELAY,
     J_DELAYS,
     J_KIND,
+    J_OUT,
     J_PORT,
     J_ROW,
     J_SCALAR,
@@ -27,10 +28,12 @@ from ..layout import (
     P_CLASS,
     P_FIRST,
     P_JUMPS,
+    P_OUT,
     S_PENDING,
     UNIFORM,
 )
 from .neuron import S_PULL, arrival_row, epoch_start
+from .simd import address, prefetch
 
 
 @inlined
@@ -45,6 +48,15 @@ def row_span(wir, k, source, shard):
         return first + n * shard // parts, first + n * (shard + 1) // parts
     at = wir.proj[k, J_ROW] + source * wir.proj[k, J_SHARDS] + shard
     return wir.row[at], wir.row[at + 1]
+
+
+@inlined
+def prefetch_rows(wir, p, j):
+    """Ask for the row pointers of neuron `j` of population `p`, which are needed when it spikes."""
+    source = j - wir.pop[p, P_FIRST]
+    for o in range(wir.pop[p, P_OUT], wir.pop[p + 1, P_OUT]):
+        k = wir.proj[o, J_OUT]
+        prefetch(address(wir.row) + 8 * (wir.proj[k, J_ROW] + source * wir.proj[k, J_SHARDS]))
 
 
 @inlined

@@ -10,14 +10,20 @@ from ..layout import COUPLED, DELTA_ROW, GAIN_ROW, N_COUPLED, N_MODES, RATE_HI, 
 from .elementary import double_integral, exp_rate, expm1_over
 
 
-@inner
-def decay(kin, c, t, e):
-    """e[k] = exp(-t / tau_k) of class `c`; negative `t` grows."""
+@inlined
+def decay_here(kin, c, t, e):
+    """`decay`, inlined: for the places where the call would cost as much as the exponentials."""
     for k in range(kin.i[c, N_MODES]):
         if k > 0 and kin.f[c, RATE_HI, k] == kin.f[c, RATE_HI, k - 1] and kin.f[c, RATE_LO, k] == kin.f[c, RATE_LO, k - 1]:
             e[k] = e[k - 1]
         else:
             e[k] = exp_rate(-t, kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k])
+
+
+@inner
+def decay(kin, c, t, e):
+    """e[k] = exp(-t / tau_k) of class `c`; negative `t` grows."""
+    decay_here(kin, c, t, e)
 
 
 @inner

@@ -13,20 +13,20 @@ from ..jit import inlined, inner
 from ..layout import (
     ACTIVE,
     AMP0_ROW,
-    GENERAL,
     MARGIN,
     MODES,
     P_CLASS,
-    P_EPOCH,
     P_FIRST,
     REFRACTORY,
     S_T_REF,
-    SOLVER,
+    SLOPE_ROW,
 )
 from .calendar import F_AMPLITUDE, F_ID, F_TIME, FIRED, FIRED_WORDS, LANE_RUNAWAY, LANE_SEARCHES
 from .crossing import next_crossing
 from .memory import append, store_float, store_int
-from .neuron import S_WORK, cell_end, epoch_start, margin_now, release, search, spike
+from .flow import decay, dot, read_row
+from .neuron import S_EXP, S_ROW, S_WORK, cell_end, epoch_start, margin_now, release, search, spike
+from .simd import address, prefetch
 
 # columns of Lane.pool and Lane.batch
 H_MARGIN, H_X, H_LAST, H_DUE, H_ID, H_COLUMNS = 0, 1, 4, 5, 6, 8
@@ -107,11 +107,21 @@ def record(lane, p, time, j, amplitude):
 
 
 @inner
-def advance(kin, wir, st, lane, p, j, upto, end, max_rounds, scratch):
+def rising(kin, wir, st, p, j, now, scratch):
+    """Whether V of neuron `j` still rises when the cell that `now` lies in ends."""
+    c = wir.who[j, 1]
+    time = cell_end(wir, st, p, now) - epoch_start(wir, st, p)
+    decay(kin, c, time, scratch[S_EXP])
+    read_row(kin, c, time, scratch[S_EXP], kin.f[c, SLOPE_ROW], scratch[S_ROW])
+    return dot(kin, c, scratch[S_ROW], st.cell[j], MODES) > 0.0
+
+
+@inner
+def advance(kin, wir, st, lane, p, j, upto, end, patient, max_rounds, scratch):
     """Own events of hot neuron `j` up to and including time `upto`, in a window that ends at `end` (exclusive).
 
     Its modes in `st` are those of its last event. Afterwards it is hot still, or cooled: resting, or active without a crossing
-    to come. Returns OK, NO_MEMORY or RAN_AWAY.
+    to come in this cell (`patient`: nor in a later one). Returns OK, NO_MEMORY or RAN_AWAY.
     """
     entry = lane.pool[lane.slot[j]]
     st.cell[j, MARGIN] = entry[H_MARGIN]
@@ -147,8 +157,10 @@ def advance(kin, wir, st, lane, p, j, upto, end, max_rounds, scratch):
             retire(wir, lane, p, st.due[j], j)
         return OK
     if st.flag[j, 0] == ACTIVE and due == np.inf:
-        cool(wir, st, lane, p, j, margin)
-        return OK
+        if not patient or not rising(kin, wir, st, p, j, last, scratch):
+            cool(wir, st, lane, p, j, margin)
+            return OK
+        due = np.nan
     entry[H_MARGIN], entry[H_LAST], entry[H_DUE] = margin, last, due
     entry[H_X], entry[H_X + 1], entry[H_X + 2] = st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2]
     st.cell[j, MARGIN] = np.inf
@@ -156,13 +168,12 @@ def advance(kin, wir, st, lane, p, j, upto, end, max_rounds, scratch):
 
 
 @inlined
-def crossed(entry, x0, x1, x2, modes, row, slope):
+def crossed(margin, x0, x1, x2, modes, row, slope):
     """Whether a hot neuron has crossed since its last event, by the value of V now: NO, YES or UNSURE.
 
     row : V - threshold of the modes now; slope : its derivative (two modes), or the steepest fall over the length of a cell
     before now (three modes: slope[0:3] and slope[3:6]).
     """
-    margin = entry[H_MARGIN]
     a, b, c = row[0] * x0, row[1] * x1, row[2] * x2
     f = margin + (a + b + c)
     doubt = SURE * (abs(margin) + abs(a) + abs(b) + abs(c))
@@ -189,6 +200,7 @@ def condemn(wir, st, lane, p, j):
         lane.batch[at, k] = entry[k]
     cool(wir, st, lane, p, j, -np.inf)
     st.flag[j, 0] = REFRACTORY
+    prefetch(address(st.par) + j * (8 * st.par.shape[1]) + 8 * S_T_REF)
 
 
 @inner
@@ -197,7 +209,6 @@ def solve_batch(kin, wir, st, lane, p, scratch):
     c = wir.pop[p, P_CLASS]
     first = wir.pop[p, P_FIRST]
     start = epoch_start(wir, st, p)
-    general = kin.i[c, SOLVER] == GENERAL
     amplitude = kin.f[c, AMP0_ROW, 0]
     lane.n[LANE_SEARCHES] += lane.pops[p, L_BATCH]
     for at in range(first, first + lane.pops[p, L_BATCH]):
@@ -205,7 +216,7 @@ def solve_batch(kin, wir, st, lane, p, scratch):
         j, last = np.int64(entry[H_ID]), entry[H_LAST]
         due = entry[H_DUE]
         if np.isnan(due):
-            until = cell_end(wir, st, p, last) - start if general else wir.popf[p, P_EPOCH]
+            until = cell_end(wir, st, p, last) - start
             t = next_crossing(kin, c, entry[H_MARGIN], entry, H_X, last - start, until, scratch[S_WORK:])
             due = max(start + t, last)
         if not record(lane, p, due, j, amplitude):

@@ -14,7 +14,6 @@ from ..layout import (
     AMP0_ROW,
     AMP_ROW,
     COUPLED,
-    GENERAL,
     JUMP_ROW,
     MARGIN,
     MARGIN_ROW,
@@ -32,7 +31,6 @@ from ..layout import (
     S_THETA,
     S_V_INF,
     S_V_RESET,
-    SOLVER,
     SPIKE_ROW,
     VOLT_ROW,
 )
@@ -88,8 +86,8 @@ def settle_jump(kin, c, st, j, time, scratch):
 def cell_end(wir, st, p, now):
     """Absolute time at which the cell of population `p` ends that `now` lies in.
 
-    Cells are a grid within the epoch. GENERAL classes look for a crossing from their last event or the start of the cell,
-    whichever is later, to the end of the cell; so what is found does not depend on when it was asked for.
+    Cells are a grid within the epoch. A crossing is looked for from the neuron's last event or the start of the cell, whichever
+    is later, to the end of the cell; so what is found does not depend on when it was asked for.
     """
     end = epoch_end(wir, st, p)
     step = wir.popf[p, P_HORIZON]
@@ -106,15 +104,14 @@ def cell_end(wir, st, p, now):
 
 @inner
 def search(kin, wir, st, j, now, scratch):
-    """Absolute time of the next crossing of active neuron `j` (f(now) < 0 is given), or inf.
+    """Absolute time of the next crossing of active neuron `j` in the cell (f(now) < 0 is given), or inf.
 
-    Up to the end of the epoch; GENERAL classes up to the end of the cell, and `now` must be their last event or the start
-    of the cell.
+    `now` must be its last event or the start of the cell.
     """
     p = wir.who[j, 0]
     c = wir.who[j, 1]
     start = epoch_start(wir, st, p)
-    until = wir.popf[p, P_EPOCH] if kin.i[c, SOLVER] != GENERAL else cell_end(wir, st, p, now) - start
+    until = cell_end(wir, st, p, now) - start
     t = next_crossing(kin, c, st.cell[j, MARGIN], st.cell[j], MODES, now - start, until, scratch[S_WORK:])
     return max(start + t, now) if t < np.inf else np.inf
 

@@ -17,7 +17,6 @@ from ..layout import (
     N_COUPLED,
     N_MODES,
     P_CLASS,
-    P_EPOCH,
     P_FIRES,
     P_FIRST,
     P_JUMPS,
@@ -141,12 +140,11 @@ def answer(kin, wir, st, q, now, scratch):
         p = wir.who[j, 0]
         renew_horizon(wir, st, p, now)
         due = search(kin, wir, st, j, now, scratch)
-        if due <= st.horizon[p]:
+        if due < np.inf:
             expect(st, q, j, due)
             continue
         st.due[j] = np.inf
-        if due < np.inf or kin.i[wir.who[j, 1], SOLVER] == GENERAL:
-            watch(st, q, j)
+        watch(st, q, j)
     q.n[N_ASKED] = 0
 
 
@@ -169,7 +167,6 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
     cell, flag = st.cell, st.flag
     p = wir.proj[k, J_TARGET] if k >= 0 else wir.who[who[first], 0]
     start = epoch_start(wir, st, p)
-    length = wir.popf[p, P_EPOCH]
     horizon = st.horizon[p]
     ahead = horizon - now
     two = kin.i[c, SOLVER] == TWO
@@ -206,14 +203,14 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
             verdict = SEARCH if peak | (margin + h0 * a + h1 * b >= slack) else WATCH
         if verdict == SEARCH:
             q.n[SEARCHES] += 1
-            t = closed_crossing(kin, c, margin, a, b, now - start)
-            due = max(start + t, now) if t <= length else np.inf
-            if due <= horizon:
+            t = closed_crossing(kin, c, margin, a, b, now - start, horizon - start)
+            if t < np.inf:
+                due = max(start + t, now)
                 if due != st.due[j]:
                     st.due[j] = due
                     push_own(q, due, np.int64(j))
                 continue
-            verdict = WATCH if due < np.inf else QUIET
+            verdict = WATCH
         if st.due[j] != np.inf:
             st.due[j] = np.inf
         if verdict == WATCH and flag[j, 1] & WATCHED == 0:

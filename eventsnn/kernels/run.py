@@ -28,7 +28,7 @@ from .calendar import (
     link,
     send,
 )
-from .fanout import delay_of
+from .fanout import delay_of, prefetch_rows
 from .general import begin_cell_general, carry_general
 from .hot import H_DUE, H_ID, H_LAST, H_MARGIN, L_HOT, L_REST, L_WATCH, NO_MEMORY, OK, cool, heat, record, retire
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
@@ -52,8 +52,7 @@ def next_turn(wir, st, lane, plan, p, now, busy):
     """Time at which population `p` begins its next cell or epoch, as far as it needs to."""
     if plan[p, W_TEST] == SOURCE:
         return np.inf
-    if wir.pop[p, P_FIRES] == 0 or plan[p, W_TEST] == CHORD or not (
-            busy or plan[p, W_TEST] != GENERAL_PATH or lane.pops[p, L_HOT] > 0 or lane.pops[p, L_WATCH] > 0):
+    if wir.pop[p, P_FIRES] == 0 or not busy and (plan[p, W_TEST] == CHORD or plan[p, W_TEST] == GENERAL_PATH):
         return epoch_end(wir, st, p)
     return cell_end(wir, st, p, now)
 
@@ -70,7 +69,7 @@ def turn(kin, wir, st, lane, plan, planf, p, shard, shards, now, scratch):
     if plan[p, W_TEST] == GENERAL_PATH:
         begin_cell_general(kin, wir, st, lane, p, first, end, epoch, now, scratch)
     else:
-        begin_cell(kin, wir, st, lane, plan, planf, p, first, end, now, scratch)
+        begin_cell(kin, wir, st, lane, plan, planf, p, first, end, epoch, now, scratch)
 
 
 @inner
@@ -96,11 +95,13 @@ def resume(kin, wir, st, lane, plan, planf, shard, shards, now, fresh, scratch):
                 st.flag[j, 1] = WATCHED
                 lane.watch[wir.pop[p, P_FIRST] + lane.pops[p, L_WATCH]] = j
                 lane.pops[p, L_WATCH] += 1
+            elif watched and plan[p, W_TEST] == CHORD and not fresh:
+                heat(wir, st, lane, p, j, cell_end(wir, st, p, now), np.nan)
         if fresh:
             if plan[p, W_TEST] == GENERAL_PATH:
                 begin_cell_general(kin, wir, st, lane, p, first, end, True, now, scratch)
             else:
-                begin_cell(kin, wir, st, lane, plan, planf, p, first, end, now, scratch)
+                begin_cell(kin, wir, st, lane, plan, planf, p, first, end, True, now, scratch)
 
 
 @inner
@@ -240,6 +241,9 @@ def run_windows(kin, wir, st, lane, plan, planf, order, iota, shard, shards, set
             if order[i, 1]:
                 while sent < lane.mem[FIRED, USED]:
                     a = lane.mem[FIRED, ADDRESS] + sent * (8 * FIRED_WORDS)
+                    if sent + 6 < lane.mem[FIRED, USED]:
+                        later = load_int(a + 6 * (8 * FIRED_WORDS) + F_ID)
+                        prefetch_rows(wir, wir.who[later, 0], later)
                     if not send(wir, lane, shard, load_int(a + F_ID), load_float(a + F_TIME), load_float(a + F_AMPLITUDE),
                                 per_second):
                         return NO_MEMORY

@@ -19,6 +19,7 @@ from ..layout import (
     J_SOURCE,
     J_WEIGHT,
     MARGIN,
+    MARGIN_ROW,
     MODES,
     N_MODES,
     P_CLASS,
@@ -26,7 +27,11 @@ from ..layout import (
     P_FIRST,
     P_HORIZON,
     RATE_HI,
+    S_THETA,
+    S_V_INF,
+    S_V_RESET,
     SLOPE_ROW,
+    VOLT_ROW,
 )
 from .calendar import (
     LANE_HOT_EVENTS,
@@ -42,11 +47,12 @@ from .calendar import (
     collect,
 )
 from .elementary import exp
-from .flow import decay, read_row
+from .flow import decay_here, read_row
 from .hot import (
     H_DUE,
     H_ID,
     H_LAST,
+    H_MARGIN,
     H_X,
     L_BATCH,
     L_HOT,
@@ -54,6 +60,7 @@ from .hot import (
     NO,
     NO_MEMORY,
     OK,
+    UNSURE,
     YES,
     advance,
     condemn,
@@ -63,8 +70,8 @@ from .hot import (
     solve_batch,
 )
 from .memory import ADDRESS, load_float, load_int
-from .neuron import S_EXP, S_PULL, S_ROW, S_SLOPE, activate, arrival_row, cell_end, epoch_start, margin_now, margin_row, set_membrane
-from .simd import address, prefetch, test_four
+from .neuron import S_EXP, S_PULL, S_ROW, S_SLOPE, activate, arrival_row, cell_end, epoch_start, margin_now
+from .simd import SLACK, address, prefetch, test_four
 from .stream import CELL, CHORD, END, f4_cell, f4_chord, f4_end, f8_cell, f8_chord, f8_end, row_cell, row_chord, row_end, trips
 
 # plan[p, ...]: which test, or GENERAL_PATH or SOURCE; whether a spike does nothing but reset V
@@ -80,7 +87,8 @@ LINE = 64
 @inlined
 def v_rows(kin, c, modes, time, length, scratch, row, fall):
     """row: what reads V - threshold at epoch time `time`; fall: see `hot.crossed`, over `length` s before it."""
-    margin_row(kin, c, time, scratch, S_ROW)
+    decay_here(kin, c, time, scratch[S_EXP])
+    read_row(kin, c, time, scratch[S_EXP], kin.f[c, MARGIN_ROW], scratch[S_ROW])
     for k in range(modes):
         row[k] = scratch[S_ROW, k]
     for k in range(modes, 3):
@@ -130,7 +138,7 @@ def look(wir, st, lane, test, p, j, now):
 
 
 @inlined
-def take_endings(wir, lane, p, end):
+def take_endings(wir, st, lane, p, end):
     """Move the refractory periods that end before `end` to lane.ending, in order of time. Returns how many."""
     first = wir.pop[p, P_FIRST]
     kept, taken = first, first
@@ -145,6 +153,8 @@ def take_endings(wir, lane, p, end):
             lane.ending[to, 0], lane.ending[to, 1] = lane.ending[to - 1, 0], lane.ending[to - 1, 1]
             to -= 1
         lane.ending[to, 0], lane.ending[to, 1] = time, j
+        prefetch(address(st.par) + np.int64(j) * (8 * st.par.shape[1]))
+        prefetch(address(st.cell) + np.int64(j) * (8 * st.cell.shape[1]))
         taken += 1
     lane.pops[p, L_REST] = kept - first
     return taken - first
@@ -153,36 +163,46 @@ def take_endings(wir, lane, p, end):
 @inlined
 def wake(kin, wir, st, lane, planf, test, p, c, modes, at, start, scratch):
     """The refractory period of lane.ending[at] ends."""
-    time, j = lane.ending[at, 0], np.int64(lane.ending[at, 1])
-    set_membrane(kin, wir, st, j, st.par[j, 2], time, scratch)
+    time, j = lane.ending[at, 0], np.uint64(lane.ending[at, 1])
+    e, row = scratch[S_EXP], scratch[S_ROW]
+    decay_here(kin, c, time - start, e)
+    read_row(kin, c, time - start, e, kin.f[c, VOLT_ROW], row)
+    rest, size = 0.0, 0.0
+    for k in range(1, modes):
+        term = row[k] * st.cell[j, MODES + k]
+        rest += term
+        size += abs(term)
+    v_inf, theta, v_reset = st.par[j, S_V_INF], st.par[j, S_THETA], st.par[j, S_V_RESET]
+    st.cell[j, MODES] = (v_reset - v_inf - rest) / row[0]  # as in `neuron.set_membrane`
     activate(st, j)
+    if theta == np.inf:
+        return
     if test == CHORD:
-        v_rows(kin, c, modes, time - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+        v_rows(kin, c, modes, time - start, 0.0, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
         chord_test(planf, p, lane)
-    row = lane.factor[F_NOW]
-    if st.par[j, 1] < np.inf:
-        if margin_now(kin, wir, st, j, time, scratch) >= 0.0:
-            heat(wir, st, lane, p, j, time, time)
-        else:
-            look(wir, st, lane, test, p, j, time)
+    if (theta - v_reset <= SLACK * (abs(v_reset) + abs(theta) + abs(v_inf) + size)
+            and margin_now(kin, wir, st, np.int64(j), time, scratch) >= 0.0):
+        heat(wir, st, lane, p, np.int64(j), time, time)
+    else:
+        look(wir, st, lane, test, p, np.int64(j), time)
 
 
 @inlined
-def settle(kin, wir, st, lane, p, j, modes, now, end, lazy, max_rounds, scratch):
+def settle(kin, wir, st, lane, test, p, j, modes, now, end, lazy, max_rounds, scratch):
     """Decide whether hot neuron `j`, whose modes are those of its last event, has crossed up to `now`; act on it.
 
     lane.factor[F_NOW] and [F_FALL] are prepared for `now`.
     """
     entry = lane.pool[lane.slot[j]]
     if st.flag[j, 0] == ACTIVE and np.isnan(entry[H_DUE]):
-        verdict = crossed(entry, st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2], modes, lane.factor[F_NOW],
-                          lane.factor[F_FALL])
+        verdict = crossed(entry[H_MARGIN], st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2], modes,
+                          lane.factor[F_NOW], lane.factor[F_FALL])
         if verdict == NO:
             return OK
         if verdict == YES and lazy:
             condemn(wir, st, lane, p, j)
             return OK
-    return advance(kin, wir, st, lane, p, j, now, end, max_rounds, scratch)
+    return advance(kin, wir, st, lane, p, j, now, end, test == CHORD, max_rounds, scratch)
 
 
 @inlined
@@ -191,52 +211,67 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
     """What a row did to the neurons it listed: the new ones become hot; the hot ones first live up to `now`."""
     ready = test == CHORD
     jump = lane.factor[F_JUMP]
+    hot_events = 0
+    j0, j1, j2 = jump[0], jump[1], jump[2]
     for x in range(found):
-        i = np.uint64(lane.listed[x] >> 1)
-        j = np.int64(post[np.uint64(at) + i])
-        cell = st.cell[j]
-        if lane.listed[x] & 1 == 0:
-            if cell[MARGIN] == np.inf:  # listed twice
-                for k in range(3):
-                    lane.pool[lane.slot[j], H_X + k] = cell[MODES + k]
+        code = lane.listed[x]
+        i = np.uint64(code >> 1)
+        u = np.uint64(post[np.uint64(at) + i])
+        j = np.int64(u)
+        margin = st.cell[u, MARGIN]
+        if code & 1 == 0:
+            if margin == np.inf:  # listed twice
+                entry = lane.pool[np.uint64(lane.slot[u])]
+                entry[H_X], entry[H_X + 1], entry[H_X + 2] = st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2]
             else:
                 heat(wir, st, lane, p, j, now, np.nan)
             continue
-        lane.n[LANE_HOT_EVENTS] += 1
-        if cell[MARGIN] == np.inf:
-            entry = lane.pool[lane.slot[j]]
-            for k in range(3):
-                cell[MODES + k] = entry[H_X + k]
+        hot_events += 1
+        x0, x1, x2 = st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2]
+        if margin == np.inf:
+            entry = lane.pool[np.uint64(lane.slot[u])]
+            x0, x1, x2 = entry[H_X], entry[H_X + 1], entry[H_X + 2]
             if entry[H_LAST] < now:
                 if not ready:
                     v_rows(kin, c, modes, now - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW],
                            lane.factor[F_FALL])
                     ready = True
-                code = settle(kin, wir, st, lane, p, j, modes, now, end, lazy, max_rounds, scratch)
-                if code != OK:
-                    return code
+                verdict = NO
+                if st.flag[u, 0] != ACTIVE or not np.isnan(entry[H_DUE]):
+                    verdict = UNSURE
+                else:
+                    verdict = crossed(entry[H_MARGIN], x0, x1, x2, modes, lane.factor[F_NOW], lane.factor[F_FALL])
+                if verdict == YES and lazy:
+                    condemn(wir, st, lane, p, j)
+                elif verdict != NO:
+                    st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2] = x0, x1, x2
+                    status = advance(kin, wir, st, lane, p, j, now, end, test == CHORD, max_rounds, scratch)
+                    if status != OK:
+                        return status
+                    x0, x1, x2 = st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2]
         w = q
         if kind == CSR_F32 or kind == DENSE_F32:
             w = np.float64(w32[np.uint64(first) + i]) * q
         elif kind != CSR_SCALAR:
             w = w64[np.uint64(first) + i] * q
-        for k in range(modes):
-            cell[MODES + k] += w * jump[k]
-        if cell[MARGIN] == np.inf:
-            entry = lane.pool[lane.slot[j]]
-            for k in range(3):
-                entry[H_X + k] = cell[MODES + k]
-            if st.flag[j, 0] == ACTIVE:
+        x0, x1, x2 = x0 + w * j0, x1 + w * j1, x2 + w * j2
+        st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2] = x0, x1, x2
+        margin = st.cell[u, MARGIN]
+        if margin == np.inf:
+            entry = lane.pool[np.uint64(lane.slot[u])]
+            entry[H_X], entry[H_X + 1], entry[H_X + 2] = x0, x1, x2
+            if st.flag[u, 0] == ACTIVE:
                 entry[H_LAST], entry[H_DUE] = now, np.nan
-                if not trips(test, entry[0], cell[MODES], cell[MODES + 1], cell[MODES + 2], lane.factor[F_TEST]):
-                    cool(wir, st, lane, p, j, entry[0])
-        else:
-            look(wir, st, lane, test, p, j, now)
+                if not trips(test, entry[H_MARGIN], x0, x1, x2, lane.factor[F_TEST]):
+                    cool(wir, st, lane, p, j, entry[H_MARGIN])
+        elif margin > -np.inf and trips(test, margin, x0, x1, x2, lane.factor[F_TEST]):
+            heat(wir, st, lane, p, j, now, np.nan)
+    lane.n[LANE_HOT_EVENTS] += hot_events
     return OK
 
 
 @inlined
-def end_window(kin, wir, st, lane, p, modes, end, lazy, max_rounds, scratch):
+def end_window(kin, wir, st, lane, test, p, modes, end, lazy, max_rounds, scratch):
     """All hot neurons live up to the end of the window."""
     first = wir.pop[p, P_FIRST]
     last = np.nextafter(end, -np.inf)
@@ -245,7 +280,7 @@ def end_window(kin, wir, st, lane, p, modes, end, lazy, max_rounds, scratch):
         due = lane.pool[at, H_DUE]
         j = np.int64(lane.pool[at, H_ID])
         if st.flag[j, 0] != ACTIVE or np.isnan(due) or due <= last:
-            code = settle(kin, wir, st, lane, p, j, modes, last, end, lazy, max_rounds, scratch)
+            code = settle(kin, wir, st, lane, test, p, j, modes, last, end, lazy, max_rounds, scratch)
             if code != OK:
                 return code
         at -= 1
@@ -258,7 +293,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     n = collect(wir, lane, p, begin, end, per_second)
     if n < 0:
         return NO_MEMORY
-    endings = take_endings(wir, lane, p, end)
+    endings = take_endings(wir, st, lane, p, end)
     if n == 0 and endings == 0 and lane.pops[p, L_HOT] == 0:
         return OK
     c, test, pop_first = wir.pop[p, P_CLASS], plan[p, W_TEST], wir.pop[p, P_FIRST]
@@ -342,7 +377,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
         ended += 1
     if lane.pops[p, L_HOT] > 0:
         v_rows(kin, c, modes, end - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW], lane.factor[F_FALL])
-        code = end_window(kin, wir, st, lane, p, modes, end, lazy, max_rounds, scratch)
+        code = end_window(kin, wir, st, lane, test, p, modes, end, lazy, max_rounds, scratch)
         if code != OK:
             return code
     if lane.pops[p, L_BATCH] > 0:
@@ -351,8 +386,8 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
 
 
 @inner
-def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, now, scratch):
-    """Look at all neurons first to end - 1 of population `p` at the start of a cell or epoch."""
+def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, everyone, now, scratch):
+    """Look at neurons first to end - 1 of population `p` at the start of a cell, or of an epoch (`everyone`)."""
     if wir.pop[p, P_FIRES] == 0:
         return
     c, test = wir.pop[p, P_CLASS], plan[p, W_TEST]
@@ -364,6 +399,8 @@ def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, now, scratch):
         for k in range(3):
             lane.pool[at, H_X + k] = st.cell[j, MODES + k]
     if test == CHORD:
+        if not everyone:
+            return
         v_rows(kin, c, modes, now - start, 0.0, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
         chord_test(planf, p, lane)
         for j in range(first, end):

@@ -13,7 +13,6 @@ from ..kernels.neuron import S_PULL
 from ..layout import (
     ACTIVE,
     DV_ROW,
-    GENERAL,
     J_OUT,
     J_PORT,
     J_SHARDS,
@@ -22,12 +21,12 @@ from ..layout import (
     MODES,
     N_MODES,
     P_EPOCH,
+    P_FIRES,
     P_FIRST,
     P_OUT,
     P_RANK,
     REFRACTORY,
     S_PENDING,
-    SOLVER,
     WATCHED,
 )
 from .base import Scheduler
@@ -49,10 +48,9 @@ class Reference(Scheduler):
         for j in np.flatnonzero(self.state.flag[:, 1] & WATCHED):
             self.state.due[j] = single.search(*self._args, j, self.time, self.scratch)
         self.state.flag[:, 1] = 0
-        general = lowered.kinetics.i[:, SOLVER] == GENERAL
-        classes = lowered.wiring.who[:, 1]
-        self._celled = np.flatnonzero((classes >= 0) & general[classes])  # their crossings are searched cell by cell
-        self._cells = sorted(set(lowered.wiring.who[self._celled, 0].tolist()))
+        pop = lowered.wiring.pop[lowered.wiring.who[:, 0]]
+        self._firing = np.flatnonzero((lowered.wiring.who[:, 1] >= 0) & (pop[:, P_FIRES] == 1))
+        self._cells = sorted(set(lowered.wiring.who[self._firing, 0].tolist()))  # populations, searched cell by cell
         self.requeue()
 
     def requeue(self):
@@ -170,7 +168,7 @@ class Reference(Scheduler):
     def _change_cells(self, now):
         """Look again for crossings of all populations whose cell begins now."""
         begun = [p for p in self._cells if self._cell_begins(p, now)]
-        for j in self._celled[np.isin(self.lowered.wiring.who[self._celled, 0], begun)].tolist():
+        for j in self._firing[np.isin(self.lowered.wiring.who[self._firing, 0], begun)].tolist():
             if self.state.flag[j, 0] == ACTIVE and self.state.due[j] == np.inf:
                 self._set_due(j, single.search(*self._args, j, now, self.scratch))
 
@@ -225,7 +223,7 @@ class Reference(Scheduler):
     def peek(self):
         """Time of the next event, or inf; asked of a heap scheduler in the same state. Leaves everything as it is."""
         heap = Heap(self.lowered, max_rounds=self.max_rounds, state=self.state)
-        open_cells = self._celled[self.state.due[self._celled] == np.inf]
+        open_cells = self._firing[self.state.due[self._firing] == np.inf]
         heap.state.flag[open_cells, 1] = WATCHED
         for p in self._cells:
             heap.state.horizon[p] = single.cell_end(self.lowered.wiring, self.state, p, self.time)
