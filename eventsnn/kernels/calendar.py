@@ -14,13 +14,14 @@ from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int,
 
 # stores of Lane.mem, and their words
 ENTRIES, RECORDS, SORTED, FIRED, KEPT, N_STORES = 0, 1, 2, 3, 4, 5
-ENTRY_WORDS, RECORD_WORDS, FIRED_WORDS = 6, 6, 3
+ENTRY_WORDS, RECORD_WORDS, FIRED_WORDS = 6, 6, 4
 # words of an entry: time of the spike, amplitude, key (source, projection), position, end of the row, next entry
 E_BORN, E_AMPLITUDE, E_KEY, E_AT, E_STOP, E_NEXT = 0, 8, 16, 24, 32, 40
 # words of a record: time, amplitude, key, first and end of the synapses, bucket while sorting
 R_TIME, R_AMPLITUDE, R_KEY, R_FIRST, R_END, R_BIN = 0, 8, 16, 24, 32, 40
-# words of a spike: time, neuron, amplitude
-F_TIME, F_ID, F_AMPLITUDE = 0, 8, 16
+# words of a spike: time, neuron, amplitude, population
+F_TIME, F_ID, F_AMPLITUDE, F_POPULATION = 0, 8, 16, 24
+KEPT_WORDS = 2  # of a spike in the order of time: time, neuron
 PROJECTION_BITS = 20
 NONE = -1
 FEW = 24  # records below this are sorted by insertion alone
@@ -48,9 +49,8 @@ def link(lane, p, entry, time, per_second):
 
 
 @inlined
-def send(wir, lane, shard, j, time, amplitude, per_second):
-    """Put a spike of neuron `j` on its way to the neurons of `shard`. Returns False without memory."""
-    p = wir.who[j, 0]
+def send(wir, lane, shard, p, j, time, amplitude, per_second):
+    """Put a spike of neuron `j` of population `p` on its way to the neurons of `shard`. Returns False without memory."""
     source = j - wir.pop[p, P_FIRST]
     for o in range(wir.pop[p, P_OUT], wir.pop[p + 1, P_OUT]):
         k = wir.proj[o, J_OUT]

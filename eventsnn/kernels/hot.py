@@ -21,7 +21,7 @@ from ..layout import (
     S_T_REF,
     SLOPE_ROW,
 )
-from .calendar import F_AMPLITUDE, F_ID, F_TIME, FIRED, FIRED_WORDS, LANE_RUNAWAY, LANE_SEARCHES
+from .calendar import F_AMPLITUDE, F_ID, F_POPULATION, F_TIME, FIRED, FIRED_WORDS, LANE_RUNAWAY, LANE_SEARCHES
 from .crossing import next_crossing
 from .memory import append, store_float, store_int
 from .flow import decay, dot, read_row
@@ -102,6 +102,7 @@ def record(lane, p, time, j, amplitude):
     store_float(a + F_TIME, time)
     store_int(a + F_ID, j)
     store_float(a + F_AMPLITUDE, amplitude)
+    store_int(a + F_POPULATION, p)
     lane.spikes[p] += 1
     return True
 

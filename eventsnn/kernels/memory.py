@@ -44,6 +44,28 @@ def _storer(kind, width):
 
 
 load_int, load_float = _loader(types.int64, ir.IntType(64)), _loader(types.float64, ir.DoubleType())
+
+
+@intrinsic
+def load_id(typing, address):
+    """An unsigned 32-bit number as int64."""
+    def generate(context, builder, signature, args):
+        narrow = builder.load(builder.inttoptr(args[0], ir.IntType(32).as_pointer()))
+        return builder.zext(narrow, ir.IntType(64))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def load_single(typing, address):
+    """A float32 as float64."""
+    def generate(context, builder, signature, args):
+        narrow = builder.load(builder.inttoptr(args[0], ir.FloatType().as_pointer()))
+        return builder.fpext(narrow, ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
 store_int, store_float = _storer(types.int64, ir.IntType(64)), _storer(types.float64, ir.DoubleType())
 
 

@@ -17,10 +17,12 @@ from .calendar import (
     ENTRY_WORDS,
     F_AMPLITUDE,
     F_ID,
+    F_POPULATION,
     F_TIME,
     FIRED,
     FIRED_WORDS,
     KEPT,
+    KEPT_WORDS,
     LANE_WINDOWS,
     N_WAITING,
     PROJECTION_BITS,
@@ -133,9 +135,9 @@ def earlier(a, b):
 @inner
 def sort_spikes(lane, begin, end):
     """Sort the spikes of the window by time, then neuron, into the end of store KEPT. Returns False without memory."""
-    n, step = lane.mem[FIRED, USED], 8 * FIRED_WORDS
+    n, wide, step = lane.mem[FIRED, USED], 8 * FIRED_WORDS, 8 * KEPT_WORDS
     while lane.mem[KEPT, CAPACITY] < lane.mem[KEPT, USED] + n + 1:
-        if not grow(lane.mem, KEPT, FIRED_WORDS):
+        if not grow(lane.mem, KEPT, KEPT_WORDS):
             return False
     source = lane.mem[FIRED, ADDRESS]
     target = lane.mem[KEPT, ADDRESS] + lane.mem[KEPT, USED] * step
@@ -145,11 +147,11 @@ def sort_spikes(lane, begin, end):
     lane.count[:bins + 1] = 0
     scale = bins / (end - begin)
     for i in range(n):
-        lane.count[min(max(np.int64((load_float(source + i * step + F_TIME) - begin) * scale), 0), bins - 1) + 1] += 1
+        lane.count[min(max(np.int64((load_float(source + i * wide + F_TIME) - begin) * scale), 0), bins - 1) + 1] += 1
     for b in range(bins):
         lane.count[b + 1] += lane.count[b]
     for i in range(n):
-        a = source + i * step
+        a = source + i * wide
         b = min(max(np.int64((load_float(a + F_TIME) - begin) * scale), 0), bins - 1)
         to = target + lane.count[b] * step
         lane.count[b] += 1
@@ -223,9 +225,10 @@ def run_windows(kin, wir, st, lane, plan, planf, order, iota, shard, shards, set
         lane.n[LANE_WINDOWS] += 1
         while given < source_time.size and source_time[given] < end:
             j = source_id[given]
-            if shard == 0 and not record(lane, wir.who[j, 0], source_time[given], j, 1.0):
+            p = wir.who[j, 0]
+            if shard == 0 and not record(lane, p, source_time[given], j, 1.0):
                 return NO_MEMORY
-            if not send(wir, lane, shard, j, source_time[given], 1.0, per_second):
+            if not send(wir, lane, shard, p, j, source_time[given], 1.0, per_second):
                 return NO_MEMORY
             given += 1
         sent = lane.mem[FIRED, USED]
@@ -242,10 +245,10 @@ def run_windows(kin, wir, st, lane, plan, planf, order, iota, shard, shards, set
                 while sent < lane.mem[FIRED, USED]:
                     a = lane.mem[FIRED, ADDRESS] + sent * (8 * FIRED_WORDS)
                     if sent + 6 < lane.mem[FIRED, USED]:
-                        later = load_int(a + 6 * (8 * FIRED_WORDS) + F_ID)
-                        prefetch_rows(wir, wir.who[later, 0], later)
-                    if not send(wir, lane, shard, load_int(a + F_ID), load_float(a + F_TIME), load_float(a + F_AMPLITUDE),
-                                per_second):
+                        later = a + 6 * (8 * FIRED_WORDS)
+                        prefetch_rows(wir, load_int(later + F_POPULATION), load_int(later + F_ID))
+                    if not send(wir, lane, shard, load_int(a + F_POPULATION), load_int(a + F_ID), load_float(a + F_TIME),
+                                load_float(a + F_AMPLITUDE), per_second):
                         return NO_MEMORY
                     sent += 1
         if lane.mem[FIRED, USED] > 0 and not sort_spikes(lane, begin, end):

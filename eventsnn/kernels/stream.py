@@ -14,33 +14,33 @@ All keep a relative distance of 1e-9 from the threshold: they only choose which 
 
 import numpy as np
 
-from ..jit import inlined
-from ..layout import MARGIN, MODES
+from ..jit import inlined, inner
+from .memory import load_float, load_id, load_single, store_float, store_int
 from .simd import SLACK, STEPS
 
 END, CELL, CHORD = 0, 1, 2
 
 
 @inlined
-def trips_end(m, x0, x1, x2, f):
+def trips_end(m, x0, x1, x2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
     """END for one neuron."""
-    a, b, c = f[0] * x0, f[1] * x1, f[2] * x2
+    a, b, c = f0 * x0, f1 * x1, f2 * x2
     return (m + (a + b + c)) + SLACK * (abs(m) + abs(a) + abs(b) + abs(c)) >= 0.0
 
 
 @inlined
-def trips_cell(m, x0, x1, x2, f):
+def trips_cell(m, x0, x1, x2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
     """CELL for one neuron."""
-    a, b, c = f[0] * x0, f[1] * x1, f[2] * x2
-    fall = max(f[3] * x0, f[6] * x0) + max(f[4] * x1, f[7] * x1) + max(f[5] * x2, f[8] * x2)
+    a, b, c = f0 * x0, f1 * x1, f2 * x2
+    fall = max(f3 * x0, f6 * x0) + max(f4 * x1, f7 * x1) + max(f5 * x2, f8 * x2)
     return (m + (a + b + c)) + max(fall, 0.0) + SLACK * (abs(m) + abs(a) + abs(b) + abs(c)) >= 0.0
 
 
 @inlined
-def trips_chord(m, x0, x1, x2, f):
+def trips_chord(m, x0, x1, x2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
     """CHORD for one neuron."""
-    p0, q0, p1, q1, p2, q2 = f[1] * x0, f[2] * x1, f[4] * x0, f[5] * x1, f[7] * x0, f[8] * x1
-    best = max(f[0] * m + (p0 + q0), max(f[3] * m + (p1 + q1), f[6] * m + (p2 + q2)))
+    p0, q0, p1, q1, p2, q2 = f1 * x0, f2 * x1, f4 * x0, f5 * x1, f7 * x0, f8 * x1
+    best = max(f0 * m + (p0 + q0), max(f3 * m + (p1 + q1), f6 * m + (p2 + q2)))
     size = abs(m) + (abs(p0) + abs(q0)) + (abs(p1) + abs(q1)) + (abs(p2) + abs(q2))
     return best + SLACK * size >= 0.0
 
@@ -49,43 +49,48 @@ def trips_chord(m, x0, x1, x2, f):
 def trips(test, m, x0, x1, x2, f):
     """Whether one neuron with finite margin `m` may cross, by the test named."""
     if test == END:
-        return trips_end(m, x0, x1, x2, f)
+        return trips_end(m, x0, x1, x2, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8])
     if test == CELL:
-        return trips_cell(m, x0, x1, x2, f)
-    return trips_chord(m, x0, x1, x2, f)
+        return trips_cell(m, x0, x1, x2, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8])
+    return trips_chord(m, x0, x1, x2, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8])
 
 
 def _make(weight, name, one):
     step = STEPS[weight, name]
     size = {"row": 0, "f4": 4, "f8": 8}[weight]
+    load_weight = load_single if weight == "f4" else load_float
 
-    @inlined
-    def stream(cells, cell, shift, post, at, targets, values, first, weights, n, q, j, f, listed):
-        """Add `n` arrivals; list positions of neurons that trip (2 i, plus 1 if they were hot). Returns how many.
+    @inner
+    def stream(cell, shift, targets, weights, n, q, jump, factor, listed):
+        """Add `n` arrivals; list places of neurons that trip (2 i, plus 1 if they were hot). Returns how many.
 
-        cells, post, values : arrays of states, targets, weights; at, first : where the first target and weight lie in them;
-        cell, targets, weights : addresses of the states, of that target and of that weight.
+        All but q are addresses or numbers, so the call costs little: of the states, of the first target and weight, of the
+        three jumps, of the nine factors of the test, of the list.
         """
-        j0, j1, j2 = j[0], j[1], j[2]
-        f0, f1, f2, f3, f4, f5, f6, f7, f8 = f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]
-        found = 0
-        i = 0
+        j0, j1, j2 = load_float(jump), load_float(jump + 8), load_float(jump + 16)
+        f0, f1, f2 = load_float(factor), load_float(factor + 8), load_float(factor + 16)
+        f3, f4, f5 = load_float(factor + 24), load_float(factor + 32), load_float(factor + 40)
+        f6, f7, f8 = load_float(factor + 48), load_float(factor + 56), load_float(factor + 64)
+        found = np.int64(0)
+        i = np.int64(0)
         while i + 4 <= n:
             flags = step(cell, shift, targets + 4 * i, weights + size * i, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7, f8)
             if flags & 15:
                 for lane in range(4):
                     if (flags >> lane) & 1:
-                        listed[found] = 2 * (i + lane) + ((flags >> (4 + lane)) & 1)
+                        store_int(listed + 8 * found, 2 * (i + lane) + ((flags >> (4 + lane)) & 1))
                         found += 1
             i += 4
         while i < n:
-            to = np.uint64(post[np.uint64(at + i)])
-            w = q if size == 0 else np.float64(values[np.uint64(first + i)]) * q
-            m = cells[to, MARGIN]
-            x0, x1, x2 = cells[to, MODES] + w * j0, cells[to, MODES + 1] + w * j1, cells[to, MODES + 2] + w * j2
-            cells[to, MODES], cells[to, MODES + 1], cells[to, MODES + 2] = x0, x1, x2
-            if m != -np.inf and one(m, x0, x1, x2, f):
-                listed[found] = 2 * i + (1 if m == np.inf else 0)
+            a = cell + (load_id(targets + 4 * i) << shift)
+            w = q if size == 0 else load_weight(weights + size * i) * q
+            m = load_float(a)
+            x0, x1, x2 = load_float(a + 8) + w * j0, load_float(a + 16) + w * j1, load_float(a + 24) + w * j2
+            store_float(a + 8, x0)
+            store_float(a + 16, x1)
+            store_float(a + 24, x2)
+            if m != -np.inf and one(m, x0, x1, x2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
+                store_int(listed + 8 * found, 2 * i + (1 if m == np.inf else 0))
                 found += 1
             i += 1
         return found

@@ -305,7 +305,8 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     cell, posts, iotas = address(st.cell), address(wir.post), address(iota)
     w32s, w64s = address(wir.w32), address(wir.w64)
     shift = np.int64(5) if st.cell.shape[1] == 4 else (np.int64(6) if st.cell.shape[1] == 8 else np.int64(7))
-    jump, f, listed = lane.factor[F_JUMP], lane.factor[F_TEST], lane.listed
+    jump, listed = lane.factor[F_JUMP], address(lane.listed)
+    jumps, factors = address(jump), address(lane.factor[F_TEST])
     base = lane.mem[RECORDS, ADDRESS]
     ended, told, known = 0, -1.0, np.int64(-1)
     lane.n[LANE_ROWS] += n
@@ -346,27 +347,27 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
         if kind == CSR_F32 or kind == DENSE_F32:
             v = w32s + 4 * first
             if test == END:
-                found = f4_end(st.cell, cell, shift, post, at, targets, wir.w32, first, v, size, q, jump, f, listed)
+                found = f4_end(cell, shift, targets, v, size, q, jumps, factors, listed)
             elif test == CELL:
-                found = f4_cell(st.cell, cell, shift, post, at, targets, wir.w32, first, v, size, q, jump, f, listed)
+                found = f4_cell(cell, shift, targets, v, size, q, jumps, factors, listed)
             else:
-                found = f4_chord(st.cell, cell, shift, post, at, targets, wir.w32, first, v, size, q, jump, f, listed)
+                found = f4_chord(cell, shift, targets, v, size, q, jumps, factors, listed)
         elif kind == CSR_SCALAR:
             q *= wir.projf[k, J_SCALAR]
             if test == END:
-                found = row_end(st.cell, cell, shift, post, at, targets, wir.w32, first, w32s, size, q, jump, f, listed)
+                found = row_end(cell, shift, targets, w32s, size, q, jumps, factors, listed)
             elif test == CELL:
-                found = row_cell(st.cell, cell, shift, post, at, targets, wir.w32, first, w32s, size, q, jump, f, listed)
+                found = row_cell(cell, shift, targets, w32s, size, q, jumps, factors, listed)
             else:
-                found = row_chord(st.cell, cell, shift, post, at, targets, wir.w32, first, w32s, size, q, jump, f, listed)
+                found = row_chord(cell, shift, targets, w32s, size, q, jumps, factors, listed)
         else:
             v = w64s + 8 * first
             if test == END:
-                found = f8_end(st.cell, cell, shift, post, at, targets, wir.w64, first, v, size, q, jump, f, listed)
+                found = f8_end(cell, shift, targets, v, size, q, jumps, factors, listed)
             elif test == CELL:
-                found = f8_cell(st.cell, cell, shift, post, at, targets, wir.w64, first, v, size, q, jump, f, listed)
+                found = f8_cell(cell, shift, targets, v, size, q, jumps, factors, listed)
             else:
-                found = f8_chord(st.cell, cell, shift, post, at, targets, wir.w64, first, v, size, q, jump, f, listed)
+                found = f8_chord(cell, shift, targets, v, size, q, jumps, factors, listed)
         if found > 0:
             code = arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, wir.w32, wir.w64, first, kind, q, found, now,
                                  start, end, lazy, planf, max_rounds, scratch)

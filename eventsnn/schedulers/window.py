@@ -8,7 +8,7 @@ from .. import layout
 from ..kernels import calendar, memory, simd, single
 from ..kernels import run as kernel
 from ..kernels import window as w
-from ..kernels.calendar import ENTRY_WORDS, FIRED_WORDS, KEPT, PROJECTION_BITS
+from ..kernels.calendar import ENTRY_WORDS, KEPT, KEPT_WORDS, PROJECTION_BITS
 from ..kernels.hot import H_COLUMNS, L_COLUMNS, MAX_KEPT, NO_MEMORY, RAN_AWAY, Lane
 from ..model.graph import ranks, strong_components
 from .base import Scheduler
@@ -177,7 +177,7 @@ class Window(Scheduler):
         self.state.pop[:, 1] += lane.spikes
         lane.arrived[:] = 0
         lane.spikes[:] = 0
-        words = memory.contents(lane.mem, KEPT, FIRED_WORDS)
+        words = memory.contents(lane.mem, KEPT, KEPT_WORDS)
         return words[:, 0].copy().view(np.float64), words[:, 1].copy(), compiled.value
 
     def _waiting(self):

@@ -10,7 +10,7 @@ import eventsnn as es
 from . import exact_neuron
 from .adversarial import ports
 
-SCHEDULERS = ("reference", "heap", "layered")
+SCHEDULERS = ("reference", "heap", "layered", "window")
 UNDECIDABLE = 64 * exact_neuron.EPS  # below this relative margin double precision may answer either way
 EXACT_KINDS = ("touch", "asymptote", "start_above", "refractory_end")  # no rounding involved, or a plain sign argument
 

@@ -79,7 +79,7 @@ def test_periodic_identity(trains, m_f):
         assert m_f / (1 - m_f * g / (1 - g)) == pytest.approx(theta, rel=1e-9)
 
 
-@pytest.mark.parametrize("scheduler", ["reference", "layered"])
+@pytest.mark.parametrize("scheduler", ["reference", "layered", "window"])
 def test_other_schedulers_give_the_same_trains(trains, scheduler):
     net = es.Network()
     net.add("level", es.ASNN(len(SIGNALS), m_f=0.1, bias=SIGNALS))
@@ -89,7 +89,7 @@ def test_other_schedulers_give_the_same_trains(trains, scheduler):
         assert np.array_equal(own, train[train <= 2.0])
 
 
-@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered"])
+@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered", "window"])
 def test_dead_zone(scheduler):
     """At S = theta_0 / 2 exactly: the bias touches the threshold once, at t = 0; the injected current never does."""
     net = es.Network()
@@ -111,7 +111,7 @@ def test_top_rate(m_f):
     assert 1 / interval == pytest.approx(TOP_RATE[m_f], rel=5e-4)
 
 
-@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered"])
+@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered", "window"])
 def test_onset_latency(scheduler):
     currents = np.array([0.0500001, 0.051, 0.06, 0.1, 1.0, 10.0, 1e4])
     net = es.Network()
@@ -125,7 +125,7 @@ def test_onset_latency(scheduler):
         assert abs(first - right) <= 16 * eps * (right + (2 * current + 0.05) / slope)
 
 
-@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered"])
+@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered", "window"])
 def test_graded_pulses_reach_the_receiver(scheduler):
     """A readout integrates sum of w q kernel; the same sum from the spike times alone agrees."""
     weights, tau_mem, tau_syn, delay, until = np.array([0.7, -0.4]), 10e-3, 50e-3, 1e-3, 0.4

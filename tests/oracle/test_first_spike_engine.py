@@ -29,7 +29,7 @@ def published_test_set():
     return np.load(folder / "test_samples.npy"), np.load(folder / "test_labels.npy")
 
 
-@pytest.mark.parametrize("scheduler", ["heap", "layered"])
+@pytest.mark.parametrize("scheduler", ["heap", "layered", "window"])
 def test_published_network_spike_for_spike(scheduler):
     data = golden("yinyang_120.npz")
     samples, labels = published_test_set()
@@ -60,7 +60,7 @@ def compare(n, seed):
         times = rng.uniform(0.15, 2.0, fan_in)
         times[rng.random(fan_in) < 0.1] = np.inf
         run = es.simulate(network.to_network(TAU), network.encode_spikes(times, TAU), until=40 * TAU,
-                          scheduler="layered" if k % 3 else "heap")
+                          scheduler=("heap", "layered", "window")[k % 3])
         for name, layer in zip(("hidden", "output"), network.forward(times[None])):
             engine, kernel = first_spikes(run, name) / TAU, layer[0]
             both = np.isfinite(kernel)

@@ -15,7 +15,7 @@ from . import exact_neuron
 
 MS = 1e-3
 SETS = ("ff_eq", "ff_distinct", "rec_eq", "rec_distinct")
-SCHEDULERS = {"ff": ("reference", "heap", "layered"), "rec": ("reference", "heap")}
+SCHEDULERS = {"ff": ("reference", "heap", "layered", "window"), "rec": ("reference", "heap", "window")}
 TOLERANCE = 1e-12  # s, that is 1e-9 ms
 V_TOLERANCE = 1e-8  # mV
 

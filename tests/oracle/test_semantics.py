@@ -8,7 +8,7 @@ import pytest
 import eventsnn as es
 from eventsnn.errors import EventsnnError, InputError, NetworkError, ParameterError, RunawayError, UnknownNameError
 
-SCHEDULERS = ("reference", "heap", "layered")
+SCHEDULERS = ("reference", "heap", "layered", "window")
 EVENT_DRIVEN = ("reference", "heap")
 
 

@@ -239,7 +239,7 @@ def zeros(terms, end):
     return found
 
 
-@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered"])
+@pytest.mark.parametrize("scheduler", ["reference", "heap", "layered", "window"])
 @pytest.mark.parametrize("modes", [3, 4, 5])
 def test_rolle_chain(modes, scheduler):
     rng = np.random.default_rng(modes)
