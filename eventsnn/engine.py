@@ -46,7 +46,7 @@ class Simulation:
                  hardware=None, progress=True, max_rounds=1000):
         _refuse(dt, rules, hardware)
         count(threads, "threads", "the simulation")
-        self.lowered = net if isinstance(net, Lowered) else lower(net)
+        self.lowered = net if isinstance(net, Lowered) else lower(net, threads)
         self.seed = count(seed, "seed", "the simulation", minimum=0)
         self.record = Record() if record is None else record
         if not isinstance(self.record, Record):

@@ -8,7 +8,7 @@ import numpy as np
 from ..jit import jit, kernel
 
 
-@kernel
+@jit
 def count_parts(indptr, target, bounds, first_target, row):
     """row[source * S + s + 1] = row[0] + number of synapses before the end of that part; bounds: i8[S + 1] target ids.
 

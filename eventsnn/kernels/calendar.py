@@ -10,10 +10,12 @@ import numpy as np
 from ..jit import inlined, inner
 from ..layout import J_OUT, J_TARGET, P_FIRST, P_OUT
 from .fanout import delay_of, row_span, run_end
+from .lane import FREE_ENTRY, N_WAITING
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
 
 # stores of Lane.mem, and their words
-ENTRIES, RECORDS, SORTED, FIRED, KEPT, N_STORES = 0, 1, 2, 3, 4, 5
+# FIRED and the one after it are filled in turn: other threads may still read the one while the next is filled
+ENTRIES, RECORDS, SORTED, FIRED, GATHERED, KEPT, N_STORES = 0, 1, 2, 3, 5, 6, 7
 ENTRY_WORDS, RECORD_WORDS, FIRED_WORDS = 6, 6, 4
 # words of an entry: time of the spike, amplitude, key (source, projection), position, end of the row, next entry
 E_BORN, E_AMPLITUDE, E_KEY, E_AT, E_STOP, E_NEXT = 0, 8, 16, 24, 32, 40
@@ -74,10 +76,6 @@ def send(wir, lane, shard, p, j, time, amplitude, per_second):
         lane.n[N_WAITING] += 1
         link(lane, wir.proj[k, J_TARGET], entry, time + delay_of(wir, k, first), per_second)
     return True
-
-
-# Lane.n
-FREE_ENTRY, N_WAITING, LANE_SEARCHES, LANE_ROWS, LANE_HOT_EVENTS, LANE_WINDOWS, LANE_INSTANT, LANE_RUNAWAY, N_LANE = range(9)
 
 
 @inlined

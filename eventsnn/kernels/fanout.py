@@ -51,12 +51,12 @@ def row_span(wir, k, source, shard):
 
 
 @inlined
-def prefetch_rows(wir, p, j):
+def prefetch_rows(wir, shard, p, j):
     """Ask for the row pointers of neuron `j` of population `p`, which are needed when it spikes."""
     source = j - wir.pop[p, P_FIRST]
     for o in range(wir.pop[p, P_OUT], wir.pop[p + 1, P_OUT]):
         k = wir.proj[o, J_OUT]
-        prefetch(address(wir.row) + 8 * (wir.proj[k, J_ROW] + source * wir.proj[k, J_SHARDS]))
+        prefetch(address(wir.row) + 8 * (wir.proj[k, J_ROW] + source * wir.proj[k, J_SHARDS] + shard))
 
 
 @inlined

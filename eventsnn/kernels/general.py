@@ -21,8 +21,6 @@ from ..layout import (
     WATCHED,
 )
 from .calendar import (
-    LANE_INSTANT,
-    LANE_ROWS,
     PROJECTION_BITS,
     R_AMPLITUDE,
     R_END,
@@ -35,7 +33,8 @@ from .calendar import (
 )
 from .fanout import target_of, weight_of
 from .flow import decay, dot
-from .hot import H_DUE, H_ID, H_LAST, H_MARGIN, L_HOT, L_REST, L_WATCH, NO_MEMORY, OK, advance, cool, heat
+from .hot import NO_MEMORY, OK, advance, cool, heat
+from .lane import H_DUE, H_ID, H_LAST, H_MARGIN, L_BASE, L_HOT, L_REST, L_WATCH, LANE_INSTANT, LANE_ROWS
 from .memory import ADDRESS, load_float, load_int
 from .neuron import S_NOW, S_PULL, arrival_row, cell_end, epoch_start
 from .screen import SEARCH, WATCH, prepare, screen
@@ -46,7 +45,7 @@ def keep_watch(wir, st, lane, p, j):
     """Look at neuron `j` again when the next cell begins."""
     if wir.pop[p, P_FIRES] and st.flag[j, 1] & WATCHED == 0:
         st.flag[j, 1] |= WATCHED
-        lane.watch[wir.pop[p, P_FIRST] + lane.pops[p, L_WATCH]] = j
+        lane.watch[lane.pops[p, L_BASE] + lane.pops[p, L_WATCH]] = j
         lane.pops[p, L_WATCH] += 1
 
 
@@ -63,7 +62,7 @@ def live(kin, wir, st, lane, p, j, now, end, max_rounds, scratch):
 def judge(kin, wir, st, lane, p, n, now, end, max_rounds, scratch):
     """Test neurons lane.touched[first:first + n] after all arrivals of this instant. Returns OK, NO_MEMORY or RAN_AWAY."""
     known, drive, slow = np.int64(-1), 0.0, 0.0
-    first = wir.pop[p, P_FIRST]
+    first = lane.pops[p, L_BASE]
     start, horizon = epoch_start(wir, st, p), cell_end(wir, st, p, now)
     for i in range(first, first + n):
         j = lane.touched[i]
@@ -76,7 +75,7 @@ def judge(kin, wir, st, lane, p, n, now, end, max_rounds, scratch):
             decay(kin, c, start - now, scratch[S_PULL])
             drive, slow = prepare(kin, c, now - start, horizon - start, scratch)
         if st.cell[j, MARGIN] == np.inf:
-            cool(wir, st, lane, p, j, lane.pool[lane.slot[j], H_MARGIN])
+            cool(st, lane, p, j, lane.pool[lane.slot[j], H_MARGIN])
         jump = st.par[j, S_PENDING]
         if jump != 0.0:
             f = st.cell[j, MARGIN] + dot(kin, c, scratch[S_NOW], st.cell[j], MODES)
@@ -84,7 +83,7 @@ def judge(kin, wir, st, lane, p, n, now, end, max_rounds, scratch):
             st.cell[j, MODES] += jump * scratch[S_PULL, 0]
             if f + jump >= 0.0:
                 known = np.int64(-1)
-                heat(wir, st, lane, p, j, now, now)
+                heat(st, lane, p, j, now, now)
                 code = live(kin, wir, st, lane, p, j, now, end, max_rounds, scratch)
                 if code != OK:
                     return code
@@ -93,16 +92,16 @@ def judge(kin, wir, st, lane, p, n, now, end, max_rounds, scratch):
             continue
         verdict = screen(kin, c, st.cell[j], horizon - now, drive, slow, scratch)
         if verdict == SEARCH:
-            heat(wir, st, lane, p, j, now, np.nan)
+            heat(st, lane, p, j, now, np.nan)
         elif verdict == WATCH:
             keep_watch(wir, st, lane, p, j)
     return OK
 
 
 @inlined
-def rouse(wir, st, lane, p, end):
+def rouse(st, lane, p, end):
     """Neurons whose refractory period ends within the window become hot: their arrivals wait for that end."""
-    first = wir.pop[p, P_FIRST]
+    first = lane.pops[p, L_BASE]
     kept = first
     for at in range(first, first + lane.pops[p, L_REST]):
         time, j = lane.rest[at, 0], np.int64(lane.rest[at, 1])
@@ -110,7 +109,7 @@ def rouse(wir, st, lane, p, end):
             lane.rest[kept, 0], lane.rest[kept, 1] = time, lane.rest[at, 1]
             kept += 1
         else:
-            heat(wir, st, lane, p, j, -np.inf, np.nan)
+            heat(st, lane, p, j, -np.inf, np.nan)
     lane.pops[p, L_REST] = kept - first
 
 
@@ -120,8 +119,8 @@ def carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scr
     n = collect(wir, lane, p, begin, end, per_second)
     if n < 0:
         return NO_MEMORY
-    rouse(wir, st, lane, p, end)
-    first_of_all = wir.pop[p, P_FIRST]
+    rouse(st, lane, p, end)
+    first_of_all = lane.pops[p, L_BASE]
     start, jumps = epoch_start(wir, st, p), wir.pop[p, P_JUMPS] != 0
     base = lane.mem[RECORDS, ADDRESS]
     lane.n[LANE_ROWS] += n
@@ -179,7 +178,7 @@ def carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scr
 @inner
 def begin_cell_general(kin, wir, st, lane, p, first, end, everyone, now, scratch):
     """At the start of a cell: look at the watched neurons, or at all of first to end - 1 (`everyone`: a new epoch)."""
-    base = wir.pop[p, P_FIRST]
+    base = lane.pops[p, L_BASE]
     for at in range(base, base + lane.pops[p, L_HOT]):
         lane.pool[at, H_LAST] = now
     n = lane.pops[p, L_WATCH]
@@ -205,6 +204,6 @@ def begin_cell_general(kin, wir, st, lane, p, first, end, everyone, now, scratch
             drive, slow = prepare(kin, c, now - start, horizon - start, scratch)
         verdict = screen(kin, c, st.cell[j], horizon - now, drive, slow, scratch)
         if verdict == SEARCH:
-            heat(wir, st, lane, p, j, now, np.nan)
+            heat(st, lane, p, j, now, np.nan)
         elif verdict == WATCH:
             keep_watch(wir, st, lane, p, j)

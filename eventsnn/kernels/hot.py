@@ -5,8 +5,6 @@ margin, the modes after the last event, its time, and the time of the next cross
 neuron has crossed is decided lazily from the value of V; only `neuron.search` says when.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ..jit import inlined, inner
@@ -16,53 +14,41 @@ from ..layout import (
     MARGIN,
     MODES,
     P_CLASS,
-    P_FIRST,
     REFRACTORY,
     S_T_REF,
     SLOPE_ROW,
 )
-from .calendar import F_AMPLITUDE, F_ID, F_POPULATION, F_TIME, FIRED, FIRED_WORDS, LANE_RUNAWAY, LANE_SEARCHES
+from .calendar import F_AMPLITUDE, F_ID, F_POPULATION, F_TIME, FIRED, FIRED_WORDS
 from .crossing import next_crossing
+from .lane import (
+    H_COLUMNS,
+    H_DUE,
+    H_ID,
+    H_LAST,
+    H_MARGIN,
+    H_X,
+    L_BASE,
+    L_BATCH,
+    L_HOT,
+    L_REST,
+    LANE_RUNAWAY,
+    LANE_SEARCHES,
+    LANE_SIDE,
+)
 from .memory import append, store_float, store_int
 from .flow import decay, dot, read_row
 from .neuron import S_EXP, S_ROW, S_WORK, cell_end, epoch_start, margin_now, release, search, spike
 from .simd import address, prefetch
 
-# columns of Lane.pool and Lane.batch
-H_MARGIN, H_X, H_LAST, H_DUE, H_ID, H_COLUMNS = 0, 1, 4, 5, 6, 8
-MAX_KEPT = 3  # modes kept in the pool; populations with more are handled before an arrival is added
-# columns of Lane.pops
-L_HOT, L_REST, L_BATCH, L_WATCH, L_COLUMNS = 0, 1, 2, 3, 4
 OK, NO_MEMORY, RAN_AWAY = 0, 1, 2
 NO, YES, UNSURE = 0, 1, 2
 SURE = 1e-9
 
 
-class Lane(NamedTuple):
-    """What one thread keeps: its part of the calendar and the lists of its neurons, one segment per population."""
-
-    n: np.ndarray  # i8[N_LANE] counters
-    mem: np.ndarray  # i8[N_STORES, 3] growable stores
-    head: np.ndarray  # i8[n_pop, 2 * buckets] first and last entry of each bucket
-    count: np.ndarray  # i8[bins + 1] of the sort
-    pops: np.ndarray  # i8[n_pop, L_COLUMNS] lengths of the lists
-    slot: np.ndarray  # i8[N] place of a hot neuron in the pool
-    pool: np.ndarray  # f8[N, H_COLUMNS]
-    batch: np.ndarray  # f8[N, H_COLUMNS] neurons that have crossed in this window
-    rest: np.ndarray  # f8[N, 2] end of refractoriness, neuron
-    ending: np.ndarray  # f8[N, 2] those that end within the window
-    watch: np.ndarray  # i8[N] neurons to look at again at the next cell
-    touched: np.ndarray  # i8[N]
-    listed: np.ndarray  # i8[longest row]
-    arrived: np.ndarray  # i8[K] synaptic events
-    spikes: np.ndarray  # i8[n_pop]
-    factor: np.ndarray  # f8[rows, 12] rows of factors, see `window`
-
-
 @inlined
-def heat(wir, st, lane, p, j, last, due):
+def heat(st, lane, p, j, last, due):
     """Make neuron `j` hot."""
-    at = wir.pop[p, P_FIRST] + lane.pops[p, L_HOT]
+    at = lane.pops[p, L_BASE] + lane.pops[p, L_HOT]
     lane.pops[p, L_HOT] += 1
     lane.slot[j] = at
     entry = lane.pool[at]
@@ -73,11 +59,11 @@ def heat(wir, st, lane, p, j, last, due):
 
 
 @inlined
-def cool(wir, st, lane, p, j, margin):
+def cool(st, lane, p, j, margin):
     """Take neuron `j` out of the pool."""
     at = lane.slot[j]
     lane.pops[p, L_HOT] -= 1
-    end = wir.pop[p, P_FIRST] + lane.pops[p, L_HOT]
+    end = lane.pops[p, L_BASE] + lane.pops[p, L_HOT]
     if at != end:
         for k in range(H_COLUMNS - 1):
             lane.pool[at, k] = lane.pool[end, k]
@@ -86,9 +72,9 @@ def cool(wir, st, lane, p, j, margin):
 
 
 @inlined
-def retire(wir, lane, p, time, j):
+def retire(lane, p, time, j):
     """Note the end of refractoriness of neuron `j`."""
-    at = wir.pop[p, P_FIRST] + lane.pops[p, L_REST]
+    at = lane.pops[p, L_BASE] + lane.pops[p, L_REST]
     lane.rest[at, 0], lane.rest[at, 1] = time, j
     lane.pops[p, L_REST] += 1
 
@@ -96,7 +82,7 @@ def retire(wir, lane, p, time, j):
 @inlined
 def record(lane, p, time, j, amplitude):
     """Note a spike of this window. Returns False without memory."""
-    a = append(lane.mem, FIRED, FIRED_WORDS)
+    a = append(lane.mem, FIRED + lane.n[LANE_SIDE], FIRED_WORDS)
     if a == 0:
         return False
     store_float(a + F_TIME, time)
@@ -153,13 +139,13 @@ def advance(kin, wir, st, lane, p, j, upto, end, patient, max_rounds, scratch):
                 due = last if margin_now(kin, wir, st, j, last, scratch) >= 0.0 else np.nan
     margin = st.cell[j, MARGIN]
     if st.flag[j, 0] == REFRACTORY and st.due[j] >= end:
-        cool(wir, st, lane, p, j, -np.inf)
+        cool(st, lane, p, j, -np.inf)
         if st.due[j] < np.inf:
-            retire(wir, lane, p, st.due[j], j)
+            retire(lane, p, st.due[j], j)
         return OK
     if st.flag[j, 0] == ACTIVE and due == np.inf:
         if not patient or not rising(kin, wir, st, p, j, last, scratch):
-            cool(wir, st, lane, p, j, margin)
+            cool(st, lane, p, j, margin)
             return OK
         due = np.nan
     entry[H_MARGIN], entry[H_LAST], entry[H_DUE] = margin, last, due
@@ -192,14 +178,14 @@ def crossed(margin, x0, x1, x2, modes, row, slope):
 
 
 @inlined
-def condemn(wir, st, lane, p, j):
+def condemn(st, lane, p, j):
     """Neuron `j` has crossed in this window: keep what `solve_batch` needs, and let it rest."""
-    at = wir.pop[p, P_FIRST] + lane.pops[p, L_BATCH]
+    at = lane.pops[p, L_BASE] + lane.pops[p, L_BATCH]
     lane.pops[p, L_BATCH] += 1
     entry = lane.pool[lane.slot[j]]
     for k in range(H_COLUMNS - 1):
         lane.batch[at, k] = entry[k]
-    cool(wir, st, lane, p, j, -np.inf)
+    cool(st, lane, p, j, -np.inf)
     st.flag[j, 0] = REFRACTORY
     prefetch(address(st.par) + j * (8 * st.par.shape[1]) + 8 * S_T_REF)
 
@@ -208,7 +194,7 @@ def condemn(wir, st, lane, p, j):
 def solve_batch(kin, wir, st, lane, p, scratch):
     """The crossings of all neurons condemned in this window. Returns OK or NO_MEMORY."""
     c = wir.pop[p, P_CLASS]
-    first = wir.pop[p, P_FIRST]
+    first = lane.pops[p, L_BASE]
     start = epoch_start(wir, st, p)
     amplitude = kin.f[c, AMP0_ROW, 0]
     lane.n[LANE_SEARCHES] += lane.pops[p, L_BATCH]
@@ -224,6 +210,6 @@ def solve_batch(kin, wir, st, lane, p, scratch):
             return NO_MEMORY
         st.due[j] = due + st.par[j, S_T_REF]
         if st.due[j] < np.inf:
-            retire(wir, lane, p, st.due[j], j)
+            retire(lane, p, st.due[j], j)
     lane.pops[p, L_BATCH] = 0
     return OK

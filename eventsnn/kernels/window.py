@@ -34,8 +34,6 @@ from ..layout import (
     VOLT_ROW,
 )
 from .calendar import (
-    LANE_HOT_EVENTS,
-    LANE_ROWS,
     PROJECTION_BITS,
     R_AMPLITUDE,
     R_END,
@@ -48,39 +46,35 @@ from .calendar import (
 )
 from .elementary import exp
 from .flow import decay_here, read_row
-from .hot import (
+from .hot import NO, NO_MEMORY, OK, UNSURE, YES, advance, condemn, cool, crossed, heat, solve_batch
+from .lane import (
+    F_FALL,
+    F_JUMP,
+    F_NOW,
+    F_TEST,
     H_DUE,
     H_ID,
     H_LAST,
     H_MARGIN,
     H_X,
+    L_BASE,
     L_BATCH,
     L_HOT,
     L_REST,
-    NO,
-    NO_MEMORY,
-    OK,
-    UNSURE,
-    YES,
-    advance,
-    condemn,
-    cool,
-    crossed,
-    heat,
-    solve_batch,
+    LANE_HOT_EVENTS,
+    LANE_ROWS,
 )
 from .memory import ADDRESS, load_float, load_int
 from .neuron import S_EXP, S_PULL, S_ROW, S_SLOPE, activate, arrival_row, cell_end, epoch_start, margin_now
 from .simd import SLACK, address, prefetch, test_four
 from .stream import CELL, CHORD, END, f4_cell, f4_chord, f4_end, f8_cell, f8_chord, f8_end, row_cell, row_chord, row_end, trips
 
-# plan[p, ...]: which test, or GENERAL_PATH or SOURCE; whether a spike does nothing but reset V
-W_TEST, W_PLAIN, W_COLUMNS = 0, 1, 2
+# plan[p, ...]: which test, or GENERAL_PATH or SOURCE; whether a spike does nothing but reset V;
+# whether its spikes are wanted
+W_TEST, W_PLAIN, W_KEEP, W_COLUMNS = 0, 1, 2, 3
 GENERAL_PATH, SOURCE = 3, 4
 # planf[p, ...]: shortest refractory period, chords (three of: factor of the margin, of V, of its slope)
 W_T_REF, W_CHORD, WF_COLUMNS = 0, 1, 10
-# rows of Lane.factor: of the test, of V now, of its fall, jump of the modes; V and fall at the end of the window
-F_TEST, F_NOW, F_FALL, F_JUMP, F_END, F_END_FALL, F_ROWS = 0, 1, 2, 3, 4, 5, 6
 LINE = 64
 
 
@@ -134,13 +128,13 @@ def look(wir, st, lane, test, p, j, now):
     """Make active neuron `j` hot if it may cross."""
     m = st.cell[j, MARGIN]
     if m > -np.inf and trips(test, m, st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2], lane.factor[F_TEST]):
-        heat(wir, st, lane, p, j, now, np.nan)
+        heat(st, lane, p, j, now, np.nan)
 
 
 @inlined
-def take_endings(wir, st, lane, p, end):
+def take_endings(st, lane, p, end):
     """Move the refractory periods that end before `end` to lane.ending, in order of time. Returns how many."""
-    first = wir.pop[p, P_FIRST]
+    first = lane.pops[p, L_BASE]
     kept, taken = first, first
     for at in range(first, first + lane.pops[p, L_REST]):
         time, j = lane.rest[at, 0], lane.rest[at, 1]
@@ -182,7 +176,7 @@ def wake(kin, wir, st, lane, planf, test, p, c, modes, at, start, scratch):
         chord_test(planf, p, lane)
     if (theta - v_reset <= SLACK * (abs(v_reset) + abs(theta) + abs(v_inf) + size)
             and margin_now(kin, wir, st, np.int64(j), time, scratch) >= 0.0):
-        heat(wir, st, lane, p, np.int64(j), time, time)
+        heat(st, lane, p, np.int64(j), time, time)
     else:
         look(wir, st, lane, test, p, np.int64(j), time)
 
@@ -200,7 +194,7 @@ def settle(kin, wir, st, lane, test, p, j, modes, now, end, lazy, max_rounds, sc
         if verdict == NO:
             return OK
         if verdict == YES and lazy:
-            condemn(wir, st, lane, p, j)
+            condemn(st, lane, p, j)
             return OK
     return advance(kin, wir, st, lane, p, j, now, end, test == CHORD, max_rounds, scratch)
 
@@ -224,7 +218,7 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
                 entry = lane.pool[np.uint64(lane.slot[u])]
                 entry[H_X], entry[H_X + 1], entry[H_X + 2] = st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2]
             else:
-                heat(wir, st, lane, p, j, now, np.nan)
+                heat(st, lane, p, j, now, np.nan)
             continue
         hot_events += 1
         x0, x1, x2 = st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2]
@@ -242,7 +236,7 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
                 else:
                     verdict = crossed(entry[H_MARGIN], x0, x1, x2, modes, lane.factor[F_NOW], lane.factor[F_FALL])
                 if verdict == YES and lazy:
-                    condemn(wir, st, lane, p, j)
+                    condemn(st, lane, p, j)
                 elif verdict != NO:
                     st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2] = x0, x1, x2
                     status = advance(kin, wir, st, lane, p, j, now, end, test == CHORD, max_rounds, scratch)
@@ -263,9 +257,9 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
             if st.flag[u, 0] == ACTIVE:
                 entry[H_LAST], entry[H_DUE] = now, np.nan
                 if not trips(test, entry[H_MARGIN], x0, x1, x2, lane.factor[F_TEST]):
-                    cool(wir, st, lane, p, j, entry[H_MARGIN])
+                    cool(st, lane, p, j, entry[H_MARGIN])
         elif margin > -np.inf and trips(test, margin, x0, x1, x2, lane.factor[F_TEST]):
-            heat(wir, st, lane, p, j, now, np.nan)
+            heat(st, lane, p, j, now, np.nan)
     lane.n[LANE_HOT_EVENTS] += hot_events
     return OK
 
@@ -273,7 +267,7 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
 @inlined
 def end_window(kin, wir, st, lane, test, p, modes, end, lazy, max_rounds, scratch):
     """All hot neurons live up to the end of the window."""
-    first = wir.pop[p, P_FIRST]
+    first = lane.pops[p, L_BASE]
     last = np.nextafter(end, -np.inf)
     at = first + lane.pops[p, L_HOT] - 1
     while at >= first:
@@ -293,10 +287,10 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     n = collect(wir, lane, p, begin, end, per_second)
     if n < 0:
         return NO_MEMORY
-    endings = take_endings(wir, st, lane, p, end)
+    endings = take_endings(st, lane, p, end)
     if n == 0 and endings == 0 and lane.pops[p, L_HOT] == 0:
         return OK
-    c, test, pop_first = wir.pop[p, P_CLASS], plan[p, W_TEST], wir.pop[p, P_FIRST]
+    c, test, base_of_lane, pop_first = wir.pop[p, P_CLASS], plan[p, W_TEST], lane.pops[p, L_BASE], wir.pop[p, P_FIRST]
     modes = kin.i[c, N_MODES]
     start = epoch_start(wir, st, p)
     lazy = plan[p, W_PLAIN] != 0 and planf[p, W_T_REF] >= end - begin
@@ -313,8 +307,8 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     for i in range(n):
         r = base + i * (8 * RECORD_WORDS)
         now = load_float(r + R_TIME)
-        while ended < endings and lane.ending[pop_first + ended, 0] <= now:
-            wake(kin, wir, st, lane, planf, test, p, c, modes, pop_first + ended, start, scratch)
+        while ended < endings and lane.ending[base_of_lane + ended, 0] <= now:
+            wake(kin, wir, st, lane, planf, test, p, c, modes, base_of_lane + ended, start, scratch)
             ended += 1
             told = -1.0
         k = load_int(r + R_KEY) & ((1 << PROJECTION_BITS) - 1)
@@ -374,7 +368,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             if code != OK:
                 return code
     while ended < endings:
-        wake(kin, wir, st, lane, planf, test, p, c, modes, pop_first + ended, start, scratch)
+        wake(kin, wir, st, lane, planf, test, p, c, modes, base_of_lane + ended, start, scratch)
         ended += 1
     if lane.pops[p, L_HOT] > 0:
         v_rows(kin, c, modes, end - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW], lane.factor[F_FALL])
@@ -394,7 +388,7 @@ def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, everyone, now, sc
     c, test = wir.pop[p, P_CLASS], plan[p, W_TEST]
     modes = kin.i[c, N_MODES]
     start = epoch_start(wir, st, p)
-    for at in range(wir.pop[p, P_FIRST], wir.pop[p, P_FIRST] + lane.pops[p, L_HOT]):
+    for at in range(lane.pops[p, L_BASE], lane.pops[p, L_BASE] + lane.pops[p, L_HOT]):
         j = np.int64(lane.pool[at, H_ID])
         lane.pool[at, H_LAST] = now
         for k in range(3):
@@ -420,7 +414,7 @@ def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, everyone, now, sc
             flags &= ~(flags >> 4)
             for k in range(4):
                 if (flags >> k) & 1:
-                    heat(wir, st, lane, p, j + k, now, np.nan)
+                    heat(st, lane, p, j + k, now, np.nan)
             j += 4
         else:
             if st.cell[j, MARGIN] < np.inf:

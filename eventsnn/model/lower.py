@@ -24,6 +24,7 @@ class Lowered:
     cell_columns: int
     bases: tuple  # per class [m, m]: physical variables = basis @ modes
     least_delay: tuple  # per projection, s; inf without synapses
+    shards: int  # parts that every row is cut into, one per thread
 
     @property
     def n(self):
@@ -206,4 +207,4 @@ def lower(network, shards=1):
     widest = max([1, *(c.m for c in classes)])
     light = tuple(replace(p, connection=None) for p in network.projections.values())
     return Lowered(names, populations, light, first, kinetics.pack(classes, n_ports), wiring,
-                   next(c for c in layout.CELL_COLUMNS if c >= layout.MODES + widest), tuple(c.basis for c in classes), tuple(least))
+                   next(c for c in layout.CELL_COLUMNS if c >= layout.MODES + widest), tuple(c.basis for c in classes), tuple(least), shards)

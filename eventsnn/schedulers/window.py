@@ -1,6 +1,7 @@
 """Driver of the window scheduler: what each population needs, the memory of the loop, and the way back to a plain state."""
 
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -9,7 +10,23 @@ from ..kernels import calendar, memory, simd, single
 from ..kernels import run as kernel
 from ..kernels import window as w
 from ..kernels.calendar import ENTRY_WORDS, KEPT, KEPT_WORDS, PROJECTION_BITS
-from ..kernels.hot import H_COLUMNS, L_COLUMNS, MAX_KEPT, NO_MEMORY, RAN_AWAY, Lane
+from ..kernels.hot import NO_MEMORY, RAN_AWAY
+from ..kernels.lane import (
+    F_ROWS,
+    FREE_ENTRY,
+    H_COLUMNS,
+    L_COLUMNS,
+    LANE_HOT_EVENTS,
+    LANE_INSTANT,
+    LANE_ROWS,
+    LANE_RUNAWAY,
+    LANE_SEARCHES,
+    LANE_WINDOWS,
+    MAX_KEPT,
+    N_LANE,
+    N_WAITING,
+    Lanes,
+)
 from ..model.graph import ranks, strong_components
 from .base import Scheduler
 from .heap import Heap, new_probe
@@ -87,9 +104,9 @@ class Window(Scheduler):
         self._iota = np.arange(lowered.n + 2 * simd.SYNAPSES_AHEAD, dtype=np.uint32)
         self._iota[lowered.n:] = 0
         self._stateful = set(stateful)
-        self.lanes = [self._new_lane(n_pop, buckets)]
+        self._shards = lowered.shards
+        self.lanes = self._new_lanes(n_pop, buckets)
         self._fresh = True
-        self._scratch = self.scratch
 
     def _greatest_delays(self):
         wiring = self.lowered.wiring
@@ -100,27 +117,28 @@ class Window(Scheduler):
             else:
                 yield float(wiring.delay.max())
 
-    def _new_lane(self, n_pop, buckets):
-        n, wiring = self.lowered.n, self.lowered.wiring
+    def _new_lanes(self, n_pop, buckets):
+        n, wiring, k = self.lowered.n, self.lowered.wiring, self._shards
         integers = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
-        sparse = wiring.proj[:, layout.J_KIND] < layout.DENSE_F32
-        longest = max([1, int(np.diff(wiring.row).max(initial=0)) if sparse.any() else 1,
-                       *(p.n for p in self.lowered.populations)])
-        lane = Lane(
-            n=integers(calendar.N_LANE), mem=integers(calendar.N_STORES, 3), head=np.full((n_pop, 2 * buckets), -1),
-            count=integers(BINS + 2), pops=integers(n_pop, L_COLUMNS), slot=integers(n), pool=np.zeros((n, H_COLUMNS)),
-            batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)), watch=integers(n),
-            touched=integers(n), listed=integers(longest + 8), arrived=integers(len(wiring.proj)), spikes=integers(n_pop),
-            factor=np.zeros((w.F_ROWS, 12)))
-        lane.n[calendar.FREE_ENTRY] = -1
-        weakref.finalize(self, memory.free, lane.mem)
-        return lane
+        longest = max([1, int(np.diff(wiring.row).max(initial=0)), *(p.n for p in self.lowered.populations)])
+        lanes = Lanes(
+            n=integers(k, N_LANE), mem=integers(k, calendar.N_STORES, 3), head=np.full((k, n_pop, 2 * buckets), -1),
+            count=integers(k, BINS + 2), pops=integers(k, n_pop, L_COLUMNS), listed=integers(k, longest + 8),
+            arrived=integers(k, len(wiring.proj)), spikes=integers(k, n_pop), factor=np.zeros((k, F_ROWS, 12)),
+            epoch=integers(k, n_pop, 2), scratch=np.zeros((k, *self.scratch.shape)), slot=integers(n),
+            pool=np.zeros((n, H_COLUMNS)), batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)),
+            watch=integers(n), touched=integers(n))
+        lanes.n[:, [FREE_ENTRY, LANE_RUNAWAY]] = -1
+        for table in lanes.mem:
+            weakref.finalize(self, memory.free, table)
+        return lanes
 
     def _plan(self):
         """What each population needs; thresholds and refractory periods may have been changed since."""
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
         n_pop = len(self.lowered.names)
         plan, planf = np.zeros((n_pop, w.W_COLUMNS), np.int64), np.zeros((n_pop, w.WF_COLUMNS))
+        plan[:, w.W_KEEP] = 1
         for p in range(n_pop):
             if p not in self._stateful:
                 plan[p, w.W_TEST] = w.SOURCE
@@ -158,38 +176,69 @@ class Window(Scheduler):
 
     def advance(self, until, probe=None):
         """Process every event with time <= until; see `Heap.advance`."""
+        low, lanes, k = self.lowered, self.lanes, self._shards
         compiled = new_probe(probe)
-        times, ids = self.sources.take(until)
+        source = self.sources.take(until)
         plan, planf = self._plan()
-        lane, clock = self.lanes[0], np.array([self.time])
-        lane.mem[KEPT, memory.USED] = 0
+        lanes.epoch[:] = self.state.pop
         self.state.stamp[:] = -1
-        code = kernel.run_windows(self.lowered.kinetics, self.lowered.wiring, self.state, lane, plan, planf, self._order,
-                                  self._iota, 0, 1, self._settings, clock, self._fresh, np.nextafter(until, np.inf), times,
-                                  ids, compiled, self.max_rounds, self.scratch)
+        lanes.n[:, LANE_INSTANT] = 0
+        lanes.mem[:, [calendar.FIRED, calendar.FIRED + 1], memory.USED] = 0
+        kernel.resume(low.kinetics, low.wiring, self.state, lanes, plan, planf, self.time, self._fresh)
+        self._fresh = False
+        gate, board = np.zeros(1, np.int64), np.zeros((2, k, kernel.B_COLUMNS), np.int64)
+        clock, progress = np.full(k, self.time), np.zeros((k, kernel.G_COLUMNS), np.int64)
+        progress[:, kernel.G_BUSY] = 1
+        stop = np.nextafter(until, np.inf)
+
+        def carry(first, end):
+            return kernel.run_windows(low.kinetics, low.wiring, self.state, lanes, plan, planf, self._order, self._iota,
+                                      first, end, gate, board, self._settings, clock, progress, stop, *source, compiled,
+                                      self.max_rounds)
+
+        code = carry(0, k)
+        while code in (kernel.MORE_HANDS, kernel.FEWER_HANDS):
+            if code == kernel.MORE_HANDS:
+                clock[:], progress[:], gate[0] = clock[0], progress[0], 0
+                progress[:, kernel.G_MEETING] &= 1
+                gate[0] = k * progress[0, kernel.G_MEETING]
+                with ThreadPoolExecutor(k) as pool:
+                    code = max(pool.map(lambda s: carry(s, s + 1), range(k)))
+            else:
+                code = carry(0, k)
+        self._stop(code, clock[0])
+        kernel.suspend(low.kinetics, low.wiring, self.state, lanes, plan)
+        self.time = float(until)
+        self.state.pop[:, 0] = lanes.epoch[0, :, 0]
+        self.state.pop[:, 1] += lanes.spikes.sum(axis=0)
+        self.state.arrived[:] += lanes.arrived.sum(axis=0)
+        lanes.arrived[:] = 0
+        lanes.spikes[:] = 0
+        n = int(lanes.mem[:, KEPT, memory.USED].sum())
+        times, ids = np.empty(n), np.empty(n, np.int64)
+        kernel.merge(lanes, times, ids)
+        return times, ids, compiled.value
+
+    def _stop(self, code, time):
+        """Raise what a result of the loop other than success means."""
         if code == NO_MEMORY:
             raise MemoryError("no memory left for the spikes on their way")
         if code == RAN_AWAY:
-            self.time = float(clock[0])
-            raise self.runaway([lane.n[calendar.LANE_RUNAWAY]])
-        self._fresh, self.time = False, float(until)
-        self.state.arrived[:] += lane.arrived
-        self.state.pop[:, 1] += lane.spikes
-        lane.arrived[:] = 0
-        lane.spikes[:] = 0
-        words = memory.contents(lane.mem, KEPT, KEPT_WORDS)
-        return words[:, 0].copy().view(np.float64), words[:, 1].copy(), compiled.value
+            self.time = float(time)
+            raise self.runaway(self.lanes.n[:, LANE_RUNAWAY][self.lanes.n[:, LANE_RUNAWAY] >= 0])
 
     def _waiting(self):
-        """Entries of the calendar in use [n, words], in the order of their numbers."""
-        lane = self.lanes[0]
-        entries = memory.contents(lane.mem, calendar.ENTRIES, ENTRY_WORDS)
-        live = np.ones(len(entries), bool)
-        free = lane.n[calendar.FREE_ENTRY]
-        while free >= 0:
-            live[free] = False
-            free = entries[free, 5]
-        return entries[live]
+        """Entries of the calendars in use, one array [n, words] per lane."""
+        found = []
+        for table, numbers in zip(self.lanes.mem, self.lanes.n):
+            entries = memory.contents(table, calendar.ENTRIES, ENTRY_WORDS)
+            live = np.ones(len(entries), bool)
+            free = numbers[FREE_ENTRY]
+            while free >= 0:
+                live[free] = False
+                free = entries[free, 5]
+            found.append(entries[live])
+        return found
 
     def to_heap(self):
         """A heap scheduler in the same state."""
@@ -204,7 +253,7 @@ class Window(Scheduler):
             for p in self._stateful:
                 state.horizon[p] = single.cell_end(wiring, state, p, self.time)
         heap.requeue()
-        for entry in self._waiting():
+        for entry in np.concatenate(self._waiting()):
             born, amplitude = entry[:2].copy().view(np.float64)
             heap.add(float(born), float(amplitude), int(entry[2]) >> PROJECTION_BITS,
                      int(entry[2]) & ((1 << PROJECTION_BITS) - 1), int(entry[3]), int(entry[4]))
@@ -216,23 +265,27 @@ class Window(Scheduler):
 
     def diagnostics(self):
         """How the scheduler worked; not part of the result."""
-        n = self.lanes[0].n
-        return {"windows": int(n[calendar.LANE_WINDOWS]), "rows": int(n[calendar.LANE_ROWS]),
-                "arrivals_at_hot_neurons": int(n[calendar.LANE_HOT_EVENTS]),
-                "crossing_searches": int(n[calendar.LANE_SEARCHES]), "in_flight": int(n[calendar.N_WAITING])}
+        n = self.lanes.n
+        return {"windows": int(n[0, LANE_WINDOWS]), "rows": int(n[:, LANE_ROWS].sum()),
+                "arrivals_at_hot_neurons": int(n[:, LANE_HOT_EVENTS].sum()),
+                "crossing_searches": int(n[:, LANE_SEARCHES].sum()), "in_flight": int(n[:, N_WAITING].sum())}
 
     def snapshot(self):
         """Arrays that restore the scheduler bit for bit."""
-        return {"entries": self._waiting(), "numbers": self.lanes[0].n, "fresh": np.array(self._fresh)}
+        entries = {f"entries_{s}": e for s, e in enumerate(self._waiting())}
+        return entries | {"numbers": self.lanes.n, "fresh": np.array(self._fresh)}
 
     def restore(self, data):
         """Inverse of `snapshot`."""
-        lane, entries = self.lanes[0], data["entries"].astype(np.int64)
-        lane.n[:] = data["numbers"]
-        lane.n[calendar.FREE_ENTRY], lane.n[calendar.N_WAITING] = -1, len(entries)
-        lane.head[:] = -1
-        memory.fill(lane.mem, calendar.ENTRIES, ENTRY_WORDS, entries)
-        kernel.relink(self.lowered.wiring, lane, self._settings)
+        lanes = self.lanes
+        lanes.n[:] = data["numbers"]
+        lanes.n[:, FREE_ENTRY] = -1
+        lanes.head[:] = -1
+        for s, table in enumerate(lanes.mem):
+            entries = data[f"entries_{s}"].astype(np.int64)
+            lanes.n[s, N_WAITING] = len(entries)
+            memory.fill(table, calendar.ENTRIES, ENTRY_WORDS, entries)
+        kernel.relink(self.lowered.wiring, lanes, self._settings)
         self._fresh = bool(data["fresh"])
 
 
