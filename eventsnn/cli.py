@@ -80,6 +80,21 @@ def list_(
 
 
 @app.command()
+def bench(
+    n: Annotated[int, typer.Option(help="Neurons.")] = 20_000,
+    variant: Annotated[str, typer.Option(help="eq: equal synaptic time constants; cuba: slower inhibition.")] = "eq",
+    threads: Annotated[int, typer.Option(help="Threads; 0 means all cores.")] = 1,
+    repeats: Annotated[int, typer.Option(help="Timed runs, of which median and least count.")] = 5,
+    as_json: AsJson = False,
+):
+    """Time a balanced network on this machine: compiling, building, simulating."""
+    from .experiments.bench import bench as measure
+
+    quiet = as_json or not sys.stderr.isatty()
+    _show(measure(n, variant, threads, repeats, progress=not quiet), quiet)
+
+
+@app.command()
 def warmup(as_json: AsJson = False):
     """Compile all kernels into the cache, so that the next run starts at once."""
     from .experiments.warmup import warm_up

@@ -191,11 +191,12 @@ def condemn(st, lane, p, j):
 
 
 @inner
-def solve_batch(kin, wir, st, lane, p, scratch):
-    """The crossings of all neurons condemned in this window. Returns OK or NO_MEMORY."""
+def solve_batch(kin, wir, st, lane, p, begin, scratch):
+    """The crossings of all neurons condemned in the window, and cell, that `begin` lies in. Returns OK or NO_MEMORY."""
     c = wir.pop[p, P_CLASS]
     first = lane.pops[p, L_BASE]
     start = epoch_start(wir, st, p)
+    until = cell_end(wir, st, p, begin) - start
     amplitude = kin.f[c, AMP0_ROW, 0]
     lane.n[LANE_SEARCHES] += lane.pops[p, L_BATCH]
     for at in range(first, first + lane.pops[p, L_BATCH]):
@@ -203,7 +204,6 @@ def solve_batch(kin, wir, st, lane, p, scratch):
         j, last = np.int64(entry[H_ID]), entry[H_LAST]
         due = entry[H_DUE]
         if np.isnan(due):
-            until = cell_end(wir, st, p, last) - start
             t = next_crossing(kin, c, entry[H_MARGIN], entry, H_X, last - start, until, scratch[S_WORK:])
             due = max(start + t, last)
         if not record(lane, p, due, j, amplitude):

@@ -19,8 +19,8 @@ L_HOT, L_REST, L_BATCH, L_WATCH, L_BASE, L_COLUMNS = 0, 1, 2, 3, 4, 5
 # Lane.n
 FREE_ENTRY, N_WAITING, LANE_SEARCHES, LANE_ROWS, LANE_HOT_EVENTS, LANE_WINDOWS, LANE_INSTANT, LANE_RUNAWAY = range(8)
 LANE_SIDE, N_LANE = 8, 9  # which of the two stores of spikes is being filled
-# rows of Lane.factor: of the test, of V now, of its fall, jump of the modes
-F_TEST, F_NOW, F_FALL, F_JUMP, F_ROWS = 0, 1, 2, 3, 4
+# rows of Lane.factor: of the test, of V now, of its fall, jump of the modes, growth of the modes since the epoch began
+F_TEST, F_NOW, F_FALL, F_JUMP, F_GROWTH, F_ROWS = 0, 1, 2, 3, 4, 5
 
 
 class Lane(NamedTuple):

@@ -107,14 +107,21 @@ def _linear(builder, columns, factors):
     return builder.fadd(columns[0], total), products
 
 
-def _test_end(builder, columns, args):
-    """V at the end of the cell, three factors."""
-    value, products = _linear(builder, columns, args[:3])
-    return _reaches(builder, value, _slack(builder, columns[0], products))
+def _test_end(builder, rows, args):
+    """V at the end of the cell (three factors) against a fixed distance below threshold (the fourth)."""
+    factors = ir.Constant(_V4, [1.0] * 4)
+    for k in range(3):
+        factors = builder.insert_element(factors, args[k], _I32(1 + k))
+    terms = [builder.fmul(row, factors) for row in rows]
+    pairs = [builder.fadd(_shuffle(builder, terms[k], terms[k + 1], [0, 4, 2, 6]),
+                          _shuffle(builder, terms[k], terms[k + 1], [1, 5, 3, 7])) for k in (0, 2)]
+    value = builder.fadd(_shuffle(builder, *pairs, [0, 1, 4, 5]), _shuffle(builder, *pairs, [2, 3, 6, 7]))
+    return builder.fcmp_ordered(">=", value, _splat(builder, args[3]))
 
 
-def _test_cell(builder, columns, args):
-    """The same, raised by the steepest fall on the way (three factors, six of the fall)."""
+def _test_cell(builder, rows, args):
+    """V at the end of the cell, raised by the steepest fall on the way (three factors, six of the fall)."""
+    columns = _transpose(builder, rows)
     value, products = _linear(builder, columns, args[:3])
     fall = ir.Constant(_V4, [0.0] * 4)
     for k, x in enumerate(columns[1:]):
@@ -124,9 +131,9 @@ def _test_cell(builder, columns, args):
     return _reaches(builder, value, _slack(builder, columns[0], products))
 
 
-def _test_chord(builder, columns, args):
+def _test_chord(builder, rows, args):
     """Three linear forms of margin, x0, x1 (three factors each): none may be positive."""
-    margin, x0, x1, _ = columns
+    margin, x0, x1, _ = _transpose(builder, rows)
     size, best = _absolute(builder, margin), None
     for k in range(3):
         m, a, b = (_splat(builder, f) for f in args[3 * k:3 * k + 3])
@@ -134,24 +141,14 @@ def _test_chord(builder, columns, args):
         value = builder.fadd(builder.fmul(m, margin), builder.fadd(p, q))
         size = builder.fadd(size, builder.fadd(_absolute(builder, p), _absolute(builder, q)))
         best = value if best is None else _larger(builder, best, value)
-    trips = _reaches(builder, best, builder.fmul(size, ir.Constant(_V4, [SLACK] * 4)))
-    hot = builder.fcmp_ordered("==", margin, ir.Constant(_V4, [float("inf")] * 4))
-    return builder.or_(trips, hot)
-
-
-def _flags(builder, columns, trips):
-    hot = builder.fcmp_ordered("==", columns[0], ir.Constant(_V4, [float("inf")] * 4))
-    return builder.or_(_mask(builder, trips), builder.shl(_mask(builder, hot), _I64(4)))
-
-
-N_FACTORS = 9
+    return _reaches(builder, best, builder.fmul(size, ir.Constant(_V4, [SLACK] * 4)))
 
 
 def _make_step(weight, test):
     """A step over four synapses: (cell, shift, target, weight, q, j0, j1, j2, nine factors of the test) -> flags.
 
     target, weight: addresses of the first of four; `weight` "f4" or "f8", or "row": then `q` is weight times amplitude and
-    the address is not read. Bits 0-3: which neurons trip the test; bits 4-7: which were hot.
+    the address is not read. Bits 0-3: which neurons trip the test.
     """
 
     def step(typing, cell, shift, target, weights, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
@@ -175,8 +172,7 @@ def _make_step(weight, test):
                 row = builder.fadd(builder.load(pointer, align=32), builder.fmul(_splat(builder, w), jump))
                 builder.store(row, pointer, align=32)
                 rows.append(row)
-            columns = _transpose(builder, rows)
-            return _flags(builder, columns, test(builder, columns, args[8:]))
+            return _mask(builder, test(builder, rows, args[8:]))
 
         number = types.float64
         return types.int64(*[types.int64] * 4, *[number] * 13), generate
@@ -193,7 +189,6 @@ def test_four(typing, first, shift, f0, f1, f2, f3, f4, f5, f6, f7, f8):
 
     def generate(context, builder, signature, args):
         rows = [builder.load(_at(builder, args[0], builder.shl(_I64(k), args[1]), _V4), align=32) for k in range(4)]
-        columns = _transpose(builder, rows)
-        return _flags(builder, columns, _test_cell(builder, columns, args[2:]))
+        return _mask(builder, _test_cell(builder, rows, args[2:]))
 
     return types.int64(types.int64, types.int64, *[types.float64] * 9), generate

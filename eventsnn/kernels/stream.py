@@ -9,7 +9,8 @@ cell or row:
 - CHORD: for thresholds above rest. A state crosses at some later time exactly if it lies outside a convex set; chords of its
   boundary and a bound on the slow mode enclose it from inside. Silent neurons need no other attention until the epoch ends.
 
-All keep a relative distance of 1e-9 from the threshold: they only choose which neurons are looked at more closely.
+All keep a distance from the threshold (END a fixed one, the others 1e-9 of the sum of the terms) that is far above rounding: they
+only choose which neurons are looked at more closely.
 """
 
 import numpy as np
@@ -19,13 +20,13 @@ from .memory import load_float, load_id, load_single, store_float, store_int
 from .simd import SLACK, STEPS
 
 END, CELL, CHORD = 0, 1, 2
+LOWEST = np.array([0, 0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0])  # number of the lowest bit set
 
 
 @inlined
 def trips_end(m, x0, x1, x2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
     """END for one neuron."""
-    a, b, c = f0 * x0, f1 * x1, f2 * x2
-    return (m + (a + b + c)) + SLACK * (abs(m) + abs(a) + abs(b) + abs(c)) >= 0.0
+    return m + f0 * x0 + (f1 * x1 + f2 * x2) >= f3
 
 
 @inlined
@@ -75,11 +76,12 @@ def _make(weight, name, one):
         i = np.int64(0)
         while i + 4 <= n:
             flags = step(cell, shift, targets + 4 * i, weights + size * i, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7, f8)
-            if flags & 15:
-                for lane in range(4):
-                    if (flags >> lane) & 1:
-                        store_int(listed + 8 * found, 2 * (i + lane) + ((flags >> (4 + lane)) & 1))
-                        found += 1
+            while flags:
+                lane = i + LOWEST[flags]
+                flags &= flags - 1
+                hot = load_float(cell + (load_id(targets + 4 * lane) << shift)) == np.inf
+                store_int(listed + 8 * found, 2 * lane + (1 if hot else 0))
+                found += 1
             i += 4
         while i < n:
             a = cell + (load_id(targets + 4 * i) << shift)

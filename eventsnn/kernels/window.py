@@ -21,11 +21,11 @@ from ..layout import (
     MARGIN,
     MARGIN_ROW,
     MODES,
+    N_COUPLED,
     N_MODES,
     P_CLASS,
     P_FIRES,
     P_FIRST,
-    P_HORIZON,
     RATE_HI,
     S_THETA,
     S_V_INF,
@@ -49,6 +49,7 @@ from .flow import decay_here, read_row
 from .hot import NO, NO_MEMORY, OK, UNSURE, YES, advance, condemn, cool, crossed, heat, solve_batch
 from .lane import (
     F_FALL,
+    F_GROWTH,
     F_JUMP,
     F_NOW,
     F_TEST,
@@ -73,14 +74,15 @@ from .stream import CELL, CHORD, END, f4_cell, f4_chord, f4_end, f8_cell, f8_cho
 # whether its spikes are wanted
 W_TEST, W_PLAIN, W_KEEP, W_COLUMNS = 0, 1, 2, 3
 GENERAL_PATH, SOURCE = 3, 4
-# planf[p, ...]: shortest refractory period, chords (three of: factor of the margin, of V, of its slope)
-W_T_REF, W_CHORD, WF_COLUMNS = 0, 1, 10
+# planf[p, ...]: shortest refractory period, distance that END keeps from the threshold, chords (three of: factor of the margin, of V, of its
+# slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
+W_T_REF, W_NEAR, W_CHORD, W_FALL, WF_COLUMNS = 0, 1, 2, 11, 17
 LINE = 64
 
 
 @inlined
-def v_rows(kin, c, modes, time, length, scratch, row, fall):
-    """row: what reads V - threshold at epoch time `time`; fall: see `hot.crossed`, over `length` s before it."""
+def v_rows(kin, planf, p, c, modes, time, scratch, row, fall):
+    """row: what reads V - threshold at epoch time `time`; fall: see `hot.crossed`, over the length of a cell before it."""
     decay_here(kin, c, time, scratch[S_EXP])
     read_row(kin, c, time, scratch[S_EXP], kin.f[c, MARGIN_ROW], scratch[S_ROW])
     for k in range(modes):
@@ -93,23 +95,39 @@ def v_rows(kin, c, modes, time, length, scratch, row, fall):
             fall[k] = scratch[S_SLOPE, k] if k < modes else 0.0
     else:
         for k in range(3):
-            part = kin.f[c, RATE_HI, k] * length
-            fall[k], fall[3 + k] = part * row[k], part * row[k] * exp(part)
+            fall[k], fall[3 + k] = planf[p, W_FALL + k] * row[k], planf[p, W_FALL + 3 + k] * row[k]
 
 
 @inlined
-def cell_test(kin, c, modes, test, here, there, lane, scratch):
+def v_rows_here(kin, planf, p, c, modes, time, growth, scratch, row, fall):
+    """As `v_rows`, from the factors exp(time/tau) that are known already: for tests, which need no last digits."""
+    if kin.i[c, N_COUPLED] > 0:
+        v_rows(kin, planf, p, c, modes, time, scratch, row, fall)
+        return
+    for k in range(modes):
+        decayed = 1.0 / growth[k]
+        row[k] = kin.f[c, MARGIN_ROW, k] * decayed
+        if modes < 3:
+            fall[k] = kin.f[c, SLOPE_ROW, k] * decayed
+    if modes == 3:
+        for k in range(3):
+            fall[k], fall[3 + k] = planf[p, W_FALL + k] * row[k], planf[p, W_FALL + 3 + k] * row[k]
+
+
+@inlined
+def cell_test(kin, planf, p, c, modes, test, here, there, lane, scratch):
     """Factors of the tests END and CELL from epoch time `here` to the end of the cell, `there`."""
     f = lane.factor[F_TEST]
-    v_rows(kin, c, modes, there, there - here, scratch, lane.factor[F_TEST], lane.factor[F_FALL])
+    v_rows(kin, planf, p, c, modes, there, scratch, lane.factor[F_TEST], lane.factor[F_FALL])
     fall = lane.factor[F_FALL]
     for k in range(3):
         if test == END:
-            f[3 + k] = f[6 + k] = 0.0
+            f[3 + k] = f[6 + k] = -planf[p, W_NEAR]
         elif modes < 3:
             f[3 + k] = f[6 + k] = -fall[k] * (there - here)  # V is concave from its maximum to the end of the cell
         else:
-            f[3 + k], f[6 + k] = fall[k], fall[3 + k]
+            part = kin.f[c, RATE_HI, k] * (there - here)
+            f[3 + k], f[6 + k] = part * f[k], part * f[k] * exp(part)
 
 
 @inlined
@@ -172,7 +190,7 @@ def wake(kin, wir, st, lane, planf, test, p, c, modes, at, start, scratch):
     if theta == np.inf:
         return
     if test == CHORD:
-        v_rows(kin, c, modes, time - start, 0.0, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+        v_rows(kin, planf, p, c, modes, time - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
         chord_test(planf, p, lane)
     if (theta - v_reset <= SLACK * (abs(v_reset) + abs(theta) + abs(v_inf) + size)
             and margin_now(kin, wir, st, np.int64(j), time, scratch) >= 0.0):
@@ -227,8 +245,8 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
             x0, x1, x2 = entry[H_X], entry[H_X + 1], entry[H_X + 2]
             if entry[H_LAST] < now:
                 if not ready:
-                    v_rows(kin, c, modes, now - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW],
-                           lane.factor[F_FALL])
+                    v_rows_here(kin, planf, p, c, modes, now - start, lane.factor[F_GROWTH], scratch, lane.factor[F_NOW],
+                                lane.factor[F_FALL])
                     ready = True
                 verdict = NO
                 if st.flag[u, 0] != ACTIVE or not np.isnan(entry[H_DUE]):
@@ -295,11 +313,11 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     start = epoch_start(wir, st, p)
     lazy = plan[p, W_PLAIN] != 0 and planf[p, W_T_REF] >= end - begin
     if test != CHORD:
-        cell_test(kin, c, modes, test, begin - start, cell_end(wir, st, p, begin) - start, lane, scratch)
+        cell_test(kin, planf, p, c, modes, test, begin - start, cell_end(wir, st, p, begin) - start, lane, scratch)
     cell, posts, iotas = address(st.cell), address(wir.post), address(iota)
     w32s, w64s = address(wir.w32), address(wir.w64)
     shift = np.int64(5) if st.cell.shape[1] == 4 else (np.int64(6) if st.cell.shape[1] == 8 else np.int64(7))
-    jump, listed = lane.factor[F_JUMP], address(lane.listed)
+    jump, growth, listed = lane.factor[F_JUMP], lane.factor[F_GROWTH], address(lane.listed)
     jumps, factors = address(jump), address(lane.factor[F_TEST])
     base = lane.mem[RECORDS, ADDRESS]
     ended, told, known = 0, -1.0, np.int64(-1)
@@ -317,8 +335,9 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             arrival_row(kin, c, port, now - start, scratch)
             for m in range(3):
                 jump[m] = scratch[S_PULL, m] if m < modes else 0.0
+                growth[m] = scratch[S_EXP, m]
             if test == CHORD and now != told:
-                v_rows(kin, c, modes, now - start, 0.0, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+                v_rows_here(kin, planf, p, c, modes, now - start, growth, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
                 chord_test(planf, p, lane)
             told, known = now, port
         at, stop, q = load_int(r + R_FIRST), load_int(r + R_END), load_float(r + R_AMPLITUDE)
@@ -371,12 +390,12 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
         wake(kin, wir, st, lane, planf, test, p, c, modes, base_of_lane + ended, start, scratch)
         ended += 1
     if lane.pops[p, L_HOT] > 0:
-        v_rows(kin, c, modes, end - start, wir.popf[p, P_HORIZON], scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+        v_rows(kin, planf, p, c, modes, end - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
         code = end_window(kin, wir, st, lane, test, p, modes, end, lazy, max_rounds, scratch)
         if code != OK:
             return code
     if lane.pops[p, L_BATCH] > 0:
-        return solve_batch(kin, wir, st, lane, p, scratch)
+        return solve_batch(kin, wir, st, lane, p, begin, scratch)
     return OK
 
 
@@ -396,13 +415,13 @@ def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, everyone, now, sc
     if test == CHORD:
         if not everyone:
             return
-        v_rows(kin, c, modes, now - start, 0.0, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+        v_rows(kin, planf, p, c, modes, now - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
         chord_test(planf, p, lane)
         for j in range(first, end):
             if st.cell[j, MARGIN] < np.inf:
                 look(wir, st, lane, test, p, j, now)
         return
-    cell_test(kin, c, modes, test, now - start, cell_end(wir, st, p, now) - start, lane, scratch)
+    cell_test(kin, planf, p, c, modes, CELL, now - start, cell_end(wir, st, p, now) - start, lane, scratch)
     f = lane.factor[F_TEST]
     f0, f1, f2, f3, f4, f5, f6, f7, f8 = f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]
     cell, width = address(st.cell), 8 * st.cell.shape[1]
@@ -411,9 +430,8 @@ def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, everyone, now, sc
     while j < end:
         if j + 4 <= end:
             flags = test_four(cell + j * width, shift, f0, f1, f2, f3, f4, f5, f6, f7, f8)
-            flags &= ~(flags >> 4)
             for k in range(4):
-                if (flags >> k) & 1:
+                if (flags >> k) & 1 and st.cell[j + k, MARGIN] < np.inf:
                     heat(st, lane, p, j + k, now, np.nan)
             j += 4
         else:

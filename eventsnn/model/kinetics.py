@@ -13,6 +13,7 @@ from ..errors import ParameterError
 NEAR = 0.125  # relative distance of rates below which a pair stays coupled
 LONG_EPOCH = 128.0  # epoch in units of the fastest time constant: far from overflow, exponents keep their low part
 SHORT_EPOCH = {1: 4.0, 2: 0.75}  # the same with coupled pairs and triples, whose propagators grow with the epoch time
+CELL = 0.45  # length of a cell in units of the fastest time constant: short enough for sharp bounds, long enough to be rare
 DRIFT_EPOCH = 1.0  # s, for models with constant modes only that drift
 
 
@@ -133,7 +134,7 @@ class _Class:
     @property
     def horizon(self):
         finite = [t for t in self.tau if np.isfinite(t)]
-        return min(finite) if finite else self.epoch
+        return CELL * min(finite) if finite else self.epoch
 
 
 def classes_of(neuron):

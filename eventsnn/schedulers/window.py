@@ -36,6 +36,8 @@ BUCKETS = 1 << 12  # of the calendar, at most
 NARROWER = 1.0 - 2.0**-20  # windows keep this distance from the shortest delay, against rounding
 CELLS = 8.0  # longest window of acyclic networks, in cells
 IDLE_WINDOW = 10e-3  # s, where there are no cells either
+NEAR = 1e-5  # distance that the test END keeps from the threshold, in units of that from reset to threshold
+HEAVY = 1e4  # weights above this many of those units make END unsafe against rounding
 CHORDS = (0.7, 2.0)  # ends of the chords: times before the maximum, in units of the fastest time constant
 
 
@@ -107,6 +109,7 @@ class Window(Scheduler):
         self._shards = lowered.shards
         self.lanes = self._new_lanes(n_pop, buckets)
         self._fresh = True
+        self._heavy = self._heaviest()
 
     def _greatest_delays(self):
         wiring = self.lowered.wiring
@@ -150,10 +153,22 @@ class Window(Scheduler):
                 continue
             planf[p, w.W_T_REF] = state.par[part, layout.S_T_REF].min()
             plan[p, w.W_PLAIN] = planf[p, w.W_T_REF] > 0.0
+            planf[p, w.W_NEAR] = NEAR * (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
+            rates = kinetics.f[c, layout.RATE_HI, :3] * wiring.popf[p, layout.P_HORIZON]
+            planf[p, w.W_FALL:w.W_FALL + 6] = np.concatenate([rates, rates * np.exp(rates)]) if rates.size == 3 else 0.0
             if plan[p, w.W_TEST] == w.CHORD:
                 planf[p, w.W_CHORD:w.W_CHORD + 9] = _chords(kinetics, c)
         planf[:, w.W_T_REF] *= 1.0 - 1e-9
         return plan, planf
+
+    def _heaviest(self):
+        """Largest weight of the network."""
+        wiring = self.lowered.wiring
+        found = np.abs(wiring.projf[:, layout.J_SCALAR]).max(initial=0.0)
+        for weights in (wiring.w32, wiring.w64):
+            if weights.size:
+                found = max(found, -float(weights.min()), float(weights.max()))
+        return found
 
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
@@ -169,7 +184,8 @@ class Window(Scheduler):
         if not plain or not (two or three):
             return w.GENERAL_PATH
         margin = state.par[part, layout.S_V_INF] - state.par[part, layout.S_THETA]
-        if two and margin.min() > 0.0:
+        if two and margin.min() > 0.0 and self._heavy * np.abs(kinetics.f[c, layout.JUMP_ROW:]).max() < HEAVY * (
+                state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min():
             return w.END
         leaky = kinetics.f[c, layout.RATE_HI, :m].min() > 0.0
         return w.CHORD if two and leaky and margin.max() <= 0.0 else w.CELL

@@ -15,6 +15,7 @@ from eventsnn.cli import app
 from eventsnn.errors import FormatError, InputError, ParameterError, UnknownNameError
 from eventsnn.experiments import experiment_names, run_experiment
 from eventsnn.experiments.balanced import mean_cv, synchrony
+from eventsnn.experiments.bench import bench
 from eventsnn.experiments.config import Setting, load_plan, parse_override
 
 SMALL_BALANCED = {"n": 200, "k": 20, "until": 0.1}
@@ -249,6 +250,32 @@ def test_importing_the_command_line_is_cheap():
     package = Path(es.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=package, text=True, capture_output=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("variant", ["eq", "cuba"])
+def test_bench_times_every_part(variant):
+    result = invoke("bench", "--n", 500, "--variant", variant, "--repeats", 2, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = last_object(result.stdout)
+    assert (found["n"], found["variant"], found["synapses"], found["repeats"]) == (500, variant, 40_000, 2)
+    assert 0 < found["synaptic_events"] <= 80 * found["spikes"] and 1.0 < found["rate_hz"] < 30.0
+    assert 0.0 < found["sim_s_min"] <= found["sim_s"] and found["compile_s"] + found["build_s"] < found["first_spike_s"]
+    assert found["ns_per_synaptic_event"] == pytest.approx(1e9 * found["sim_s"] / found["synaptic_events"])
+    assert found["synapses_per_s"] == pytest.approx(40_000 / found["build_s"])
+
+
+@pytest.mark.parametrize("variant, spikes", [("eq", 27_889), ("cuba", 24_442)])
+def test_bench_counts_the_spikes_of_other_exact_simulators(variant, spikes):
+    assert bench(4_000, variant, repeats=1)["spikes"] == spikes
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (("--n", 1), "n of bench must be a whole number >= 2"), (("--variant", "equal"), "variant 'equal'"),
+    (("--repeats", 0), "repeats of bench"), (("--threads", -1), "threads of bench"),
+])
+def test_bench_refuses_what_it_cannot_time(arguments, message):
+    result = invoke("bench", *arguments)
+    assert result.exit_code == 2 and message in result.stderr
 
 
 def test_warmup_compiles_and_says_how_long_it_took():
