@@ -83,7 +83,7 @@ def _rebuild(cls, attrs, network, data):
     sim._kind = choose(str(attrs["scheduler"]), lowered)
     part = lambda name: {k[len(name) + 1:]: v for k, v in data.items() if k.startswith(name + "/")}  # noqa: E731
     state = State(**part("state"))
-    sim.scheduler = sim._kind(lowered, seed=sim.seed, max_rounds=sim._max_rounds, state=state)
+    sim.scheduler = sim._kind(lowered, seed=sim.seed, max_rounds=sim._max_rounds, state=state, wanted=sim._keep)
     sim.scheduler.time = float(attrs["time"])
     sim.scheduler.sources.restore(part("sources"))
     sim.scheduler.restore(part("scheduler"))

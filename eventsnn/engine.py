@@ -59,7 +59,7 @@ class Simulation:
         self._begin(inputs)
 
     def _begin(self, inputs):
-        self.scheduler = self._kind(self.lowered, seed=self.seed, max_rounds=self._max_rounds)
+        self.scheduler = self._kind(self.lowered, seed=self.seed, max_rounds=self._max_rounds, wanted=self._keep)
         self.inputs_never = 0
         self._times, self._ids = [], []
         self._sample_times, self._samples = [], []

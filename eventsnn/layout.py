@@ -15,6 +15,7 @@ MAX_MODES = 8
 NEVER, ONE, TWO, PAIR, GENERAL = 0, 1, 2, 3, 4
 # storage of a projection
 CSR_SCALAR, CSR_F32, CSR_F64, DENSE_F32, DENSE_F64 = 0, 1, 2, 3, 4
+PROCEDURAL = 5  # nothing: each row is drawn again whenever a spike delivers it; its position is the number of the shard
 # its delays: one for all, one byte or two per synapse into a table, or one float per synapse
 UNIFORM, CLASS8, CLASS16, EACH = 0, 1, 2, 3
 # columns of State.cell: V_inf - threshold (-inf: cannot fire), modes; padded so that no record straddles a cache line
@@ -47,6 +48,7 @@ P_FIRST, P_OUT, P_FIRES, P_JUMPS, P_CLASS, P_RESET, P_RANK, P_COLUMNS = 0, 1, 2,
 P_EPOCH, P_HORIZON = 0, 1
 # Wiring.proj[k, ...] and projf
 J_OUT, J_SOURCE, J_TARGET, J_PORT, J_KIND, J_ROW, J_WEIGHT, J_DELAYS, J_TABLE, J_AT, J_SHARDS, J_COLUMNS = range(12)
+# (PROCEDURAL: J_ROW is a row of `words` and `reals`, J_AT the length of the longest row)
 J_SCALAR, J_DELAY = 0, 1
 # State.par[j, ...]
 S_V_INF, S_THETA, S_V_RESET, S_T_REF, S_PENDING = 0, 1, 2, 3, 4
@@ -74,6 +76,8 @@ class Wiring(NamedTuple):
     post: np.ndarray  # u4 targets, global ids
     w32: np.ndarray  # f4 weights, at J_WEIGHT + position in `post` (CSR)
     w64: np.ndarray  # f8
+    words: np.ndarray  # u8[n_procedural, draw.N_WORDS] rules of the procedural projections, see `kernels.draw`
+    reals: np.ndarray  # f8[n_procedural, draw.N_REALS]
 
 
 class State(NamedTuple):

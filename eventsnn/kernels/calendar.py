@@ -8,10 +8,12 @@ one record per run of synapses of equal delay, sorted by (time, source, projecti
 import numpy as np
 
 from ..jit import inlined, inner
-from ..layout import J_OUT, J_TARGET, P_FIRST, P_OUT
+from ..layout import J_OUT, J_TARGET, J_WEIGHT, P_FIRST, P_OUT
 from .fanout import delay_of, row_span, run_end
-from .lane import FREE_ENTRY, N_WAITING
+from .lane import FREE_ENTRY, L_BASE, L_STOP, LANE_SHARD, N_WAITING
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
+from .private import N_TARGET, collect_noise
+from .simd import address, prefetch
 
 # stores of Lane.mem, and their words
 # FIRED and the one after it are filled in turn: other threads may still read the one while the next is filled
@@ -26,6 +28,7 @@ F_TIME, F_ID, F_AMPLITUDE, F_POPULATION = 0, 8, 16, 24
 KEPT_WORDS = 2  # of a spike in the order of time: time, neuron
 PROJECTION_BITS = 20
 NONE = -1
+FEW_SYNAPSES = 3  # rows as short as this are fetched when they are collected
 FEW = 24  # records below this are sorted by insertion alone
 
 
@@ -157,6 +160,7 @@ def collect(wir, lane, p, start, end, per_second):
     low = bucket_of(start, per_second)
     high = min(bucket_of(end, per_second), low + buckets - 1)
     in_order = True
+    posts, weights = address(wir.post), address(wir.w32)
     last = np.int64(0)
     for b in range(low, high + 1):
         at = 2 * (b & (buckets - 1))
@@ -179,6 +183,9 @@ def collect(wir, lane, p, start, end, per_second):
                 store_int(r + R_KEY, key)
                 store_int(r + R_FIRST, first)
                 store_int(r + R_END, until)
+                if until - first <= FEW_SYNAPSES:
+                    prefetch(posts + 4 * first)
+                    prefetch(weights + 4 * (wir.proj[k, J_WEIGHT] + first))
                 if lane.mem[RECORDS, USED] > 1 and in_order:
                     in_order = not _before(r, r - 8 * RECORD_WORDS)
                 first = until
@@ -193,5 +200,12 @@ def collect(wir, lane, p, start, end, per_second):
                 lane.n[FREE_ENTRY] = entry
                 lane.n[N_WAITING] -= 1
             entry = following
+    for row in range(lane.noise.shape[0]):
+        if lane.noise[row, N_TARGET] == p:
+            zero = wir.pop[p, P_FIRST]
+            if not collect_noise(wir, lane, row, lane.n[LANE_SHARD], lane.pops[p, L_BASE] - zero, lane.pops[p, L_STOP] - zero,
+                                 end, RECORDS, RECORD_WORDS, PROJECTION_BITS):
+                return np.int64(-1)
+            in_order = False
     n = lane.mem[RECORDS, USED]
     return n if in_order else _sort(lane, n, start, end)

@@ -29,6 +29,7 @@ GAMMA = np.uint64(0x9E3779B97F4A7C15)
 ONE, SHIFT32, MASK32, MASK8 = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(LAYERS - 1)
 NORMAL_TAIL, NORMAL_AREA = "3.65415288536100877164542972", "0.00492867323397465534736177540"
 EXP_TAIL = "7.69711747013104971404462805"
+FARTHEST = 14.0  # no normal number is farther from zero: the tail takes -log of at least 2^-53
 
 
 def _tables():
@@ -141,10 +142,16 @@ def exponential(z):
     return _exponential_rest(z)
 
 
+@inner
+def _skip_scale(p):
+    """See `skip_scale`, which is this for callers from Python."""
+    return np.inf if p == 0.0 else -1.0 / log1p(-p)
+
+
 @kernel
 def skip_scale(p):
     """Scale of the exponential numbers whose floor is the number of pairs skipped between synapses of probability `p`."""
-    return np.inf if p == 0.0 else -1.0 / log1p(-p)
+    return _skip_scale(p)
 
 
 @scalar
@@ -168,7 +175,7 @@ def _distinct(row, k, n, at, out):
             i += 1
         return
     # take every partner with a probability that gives a few more than k, count them, then keep k of them in a second pass
-    scale = skip_scale((k + 2.0 * np.sqrt(k) + 1.0) / n)
+    scale = _skip_scale((k + 2.0 * np.sqrt(k) + 1.0) / n)
     start, many = 0, -1
     while many < k:
         start += many + 1
@@ -255,13 +262,9 @@ def values_of(words, reals, source, n, at, out):
             out[at + i] = bounded(draw(row, i), mean, std, low, high, single)
 
 
-@kernel
-def row_of(words, reals, source, at, targets, weights):
-    """Draw the row of neuron `source` into ``targets[at:at + n]`` (uint32) and return n, or -1 where `targets` is too short.
-
-    With drawn weights (``words[NORMAL]``) they go to the same places of `weights` (float32 or float64, the same values up to
-    that rounding); without, `weights` is not touched and may be empty.
-    """
+@inner
+def draw_row(words, reals, source, at, targets, weights):
+    """See `row_of`, which is this for callers from Python."""
     n = np.int64(words[PARTNERS])
     skip_self = words[SKIP_SELF] != np.uint64(0)
     if words[KIND] == np.uint64(PROBABILITY):
@@ -280,12 +283,22 @@ def row_of(words, reals, source, at, targets, weights):
 
 
 @kernel
+def row_of(words, reals, source, at, targets, weights):
+    """Draw the row of neuron `source` into ``targets[at:at + n]`` (uint32) and return n, or -1 where `targets` is too short.
+
+    With drawn weights (``words[NORMAL]``) they go to the same places of `weights` (float32 or float64, the same values up to
+    that rounding); without, `weights` is not touched and may be empty.
+    """
+    return draw_row(words, reals, source, at, targets, weights)
+
+
+@kernel
 def fill_rows(words, reals, indptr, targets, weights):
     """Draw all rows one after the other and fill `indptr`; returns the number of synapses, -1 if `targets` is too short."""
     at = 0
     indptr[0] = 0
     for source in range(indptr.size - 1):
-        count = row_of(words, reals, source, at, targets, weights)
+        count = draw_row(words, reals, source, at, targets, weights)
         if count < 0:
             return -1
         at += count

@@ -10,6 +10,7 @@ from ..layout import (
     CSR_F64,
     CSR_SCALAR,
     DENSE_F32,
+    DENSE_F64,
     DV_ROW,
     J_AT,
     J_DELAY,
@@ -29,9 +30,11 @@ from ..layout import (
     P_FIRST,
     P_JUMPS,
     P_OUT,
+    PROCEDURAL,
     S_PENDING,
     UNIFORM,
 )
+from .draw import NORMAL, draw_row
 from .neuron import S_PULL, arrival_row, epoch_start
 from .simd import address, prefetch
 
@@ -40,9 +43,12 @@ from .simd import address, prefetch
 def row_span(wir, k, source, shard):
     """(first, end) of the part of row `source` (local id) of projection `k` that belongs to `shard`.
 
-    Positions in `post`; of dense projections target ids.
+    Positions in `post`; of dense projections target ids; of procedural ones the number of the shard.
     """
-    if wir.proj[k, J_KIND] >= DENSE_F32:
+    kind = wir.proj[k, J_KIND]
+    if kind == PROCEDURAL:
+        return shard, shard + 1
+    if kind == DENSE_F32 or kind == DENSE_F64:
         first = wir.pop[wir.proj[k, J_TARGET], P_FIRST]
         n, parts = wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - first, wir.proj[k, J_SHARDS]
         return first + n * shard // parts, first + n * (shard + 1) // parts
@@ -101,15 +107,15 @@ def run_end(wir, k, at, stop):
 
 @inner
 def target_of(wir, k, i):
-    """Global id of the target at position `i` of `span`."""
-    if wir.proj[k, J_KIND] >= DENSE_F32:
+    """Global id of the target at position `i` of `row_span` (no procedural projections)."""
+    if wir.proj[k, J_KIND] == DENSE_F32 or wir.proj[k, J_KIND] == DENSE_F64:
         return np.uint64(i)
     return np.uint64(wir.post[i])
 
 
 @inner
 def weight_of(wir, k, source, i):
-    """Weight at position `i` of `span`, in double precision."""
+    """Weight at position `i` of `row_span`, in double precision (no procedural projections)."""
     kind = wir.proj[k, J_KIND]
     if kind == CSR_SCALAR:
         return wir.projf[k, J_SCALAR]
@@ -124,6 +130,36 @@ def weight_of(wir, k, source, i):
     return wir.w64[at]
 
 
+@inlined
+def weights_drawn(wir, k):
+    """Whether the weights of procedural projection `k` are drawn; one number otherwise."""
+    return wir.words[wir.proj[k, J_ROW], NORMAL] != np.uint64(0)
+
+
+@inner
+def drawn_part(wir, k, source, shard, targets, weights):
+    """Draw row `source` (local id) of procedural projection `k`: what lies in `shard` remains. Returns how many synapses.
+
+    targets : u4, global ids; weights : f8, written where they are drawn. Both have room for the longest row.
+    """
+    row, p, parts = wir.proj[k, J_ROW], wir.proj[k, J_TARGET], wir.proj[k, J_SHARDS]
+    n = draw_row(wir.words[row], wir.reals[row], source, 0, targets, weights)
+    first = wir.pop[p, P_FIRST]
+    if parts == 1:
+        for i in range(n):
+            targets[i] = np.uint32(targets[i] + first)
+        return n
+    size = wir.pop[p + 1, P_FIRST] - first
+    low, high = size * shard // parts, size * (shard + 1) // parts
+    kept = 0
+    for i in range(n):
+        j = np.int64(targets[i])
+        if low <= j < high:
+            targets[kept], weights[kept] = np.uint32(j + first), weights[i]
+            kept += 1
+    return kept
+
+
 @inner
 def _collect_jump(st, j, jump, instant, touched, n_touched):
     if st.stamp[j] != instant:
@@ -136,34 +172,34 @@ def _collect_jump(st, j, jump, instant, touched, n_touched):
 
 
 @inlined
-def _deliver_two(wir, st, k, source, first, end, a, b, at_a, at_b, q):
+def _deliver_two(wir, st, k, source, first, end, a, b, at_a, at_b, q, drawn_id, drawn_weight):
     """The hot loops: arrivals that change the columns `at_a` and `at_b` only, one class per population, no jump of V."""
-    kind = wir.proj[k, J_KIND]
+    kind, shift, post, w64 = wir.proj[k, J_KIND], wir.proj[k, J_WEIGHT], wir.post, wir.w64
     cell = st.cell
+    if kind == PROCEDURAL:
+        kind, shift, post, w64 = CSR_F64 if weights_drawn(wir, k) else CSR_SCALAR, np.int64(0), drawn_id, drawn_weight
     lo, hi = np.uint64(first), np.uint64(end)
     if kind == CSR_SCALAR:
         w = wir.projf[k, J_SCALAR] * q
         wa, wb = w * a, w * b
         for i in range(lo, hi):
-            j = np.uint64(wir.post[i])
+            j = np.uint64(post[i])
             cell[j, at_a] += wa
             cell[j, at_b] += wb
     elif kind == CSR_F32:
-        shift = wir.proj[k, J_WEIGHT]
         for i in range(lo, hi):
-            j = np.uint64(wir.post[i])
+            j = np.uint64(post[i])
             w = np.float64(wir.w32[np.uint64(shift + np.int64(i))]) * q
             cell[j, at_a] += w * a
             cell[j, at_b] += w * b
     elif kind == CSR_F64:
-        shift = wir.proj[k, J_WEIGHT]
         for i in range(lo, hi):
-            j = np.uint64(wir.post[i])
-            w = wir.w64[np.uint64(shift + np.int64(i))] * q
+            j = np.uint64(post[i])
+            w = w64[np.uint64(shift + np.int64(i))] * q
             cell[j, at_a] += w * a
             cell[j, at_b] += w * b
     else:
-        shift = wir.proj[k, J_WEIGHT] + source * (end - first) - first
+        shift += source * (end - first) - first
         if kind == DENSE_F32:
             for j in range(lo, hi):
                 w = np.float64(wir.w32[np.uint64(shift + np.int64(j))]) * q
@@ -195,10 +231,11 @@ def _columns(m, pulled):
 
 
 @inlined
-def deliver(kin, wir, st, k, source, first, end, now, q, instant, touched, n_touched, scratch):
+def deliver(kin, wir, st, k, source, first, end, now, q, instant, touched, n_touched, scratch, drawn_id, drawn_weight):
     """Add the arrivals of projection `k`, row `source`, positions [first, end), amplitude `q`, at time `now`.
 
-    Jumps of V are collected in `pending`, and their neurons listed in `touched`; returns the length of that list.
+    Of procedural projections these are positions in `drawn_id` and `drawn_weight`, see `drawn_part`. Jumps of V are collected
+    in `pending`, and their neurons listed in `touched`; returns the length of that list.
     """
     p = wir.proj[k, J_TARGET]
     time = now - epoch_start(wir, st, p)
@@ -211,15 +248,22 @@ def deliver(kin, wir, st, k, source, first, end, now, q, instant, touched, n_tou
         if not jumps:
             at_a, at_b = _columns(kin.i[c, N_MODES], pulled)
             if at_b > 0:
-                _deliver_two(wir, st, k, source, first, end, pulled[at_a], pulled[at_b], MODES + at_a, MODES + at_b, q)
+                _deliver_two(wir, st, k, source, first, end, pulled[at_a], pulled[at_b], MODES + at_a, MODES + at_b, q,
+                             drawn_id, drawn_weight)
                 return n_touched
-    known = c
+    known, drawn = c, wir.proj[k, J_KIND] == PROCEDURAL
+    scalar = drawn and not weights_drawn(wir, k)
     for i in range(first, end):
-        j = target_of(wir, k, i)
+        j = np.uint64(drawn_id[i]) if drawn else target_of(wir, k, i)
         if c < 0 and wir.who[j, 1] != known:
             known = wir.who[j, 1]
             arrival_row(kin, known, port, time, scratch)
-        w = weight_of(wir, k, source, i) * q
+        w = wir.projf[k, J_SCALAR]
+        if drawn and not scalar:
+            w = drawn_weight[i]
+        elif not drawn:
+            w = weight_of(wir, k, source, i)
+        w *= q
         if jumps:
             n_touched = _collect_jump(st, j, w * kin.f[known, DV_ROW, port], instant, touched, n_touched)
         for m in range(kin.i[known, N_MODES]):

@@ -9,7 +9,9 @@ from ..jit import inlined, inner
 from ..layout import (
     ACTIVE,
     DV_ROW,
+    J_KIND,
     J_PORT,
+    J_SCALAR,
     J_SOURCE,
     MARGIN,
     MODES,
@@ -17,6 +19,7 @@ from ..layout import (
     P_FIRES,
     P_FIRST,
     P_JUMPS,
+    PROCEDURAL,
     S_PENDING,
     WATCHED,
 )
@@ -31,7 +34,7 @@ from .calendar import (
     RECORDS,
     collect,
 )
-from .fanout import target_of, weight_of
+from .fanout import drawn_part, target_of, weight_of, weights_drawn
 from .flow import decay, dot
 from .hot import NO_MEMORY, OK, advance, cool, heat
 from .lane import H_DUE, H_ID, H_LAST, H_MARGIN, L_BASE, L_HOT, L_REST, L_WATCH, LANE_INSTANT, LANE_ROWS
@@ -138,10 +141,14 @@ def carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scr
             first, stop = load_int(r + R_FIRST), load_int(r + R_END)
             k = key & ((1 << PROJECTION_BITS) - 1)
             source, port = (key >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST], wir.proj[k, J_PORT]
+            drawn, scalar = wir.proj[k, J_KIND] == PROCEDURAL, False
+            if drawn:
+                stop = drawn_part(wir, k, source, first, lane.drawn_id, lane.drawn_weight)
+                first, scalar = np.int64(0), not weights_drawn(wir, k)
             lane.arrived[k] += stop - first
             known = np.int64(-1)
             for x in range(first, stop):
-                j = np.int64(target_of(wir, k, x))
+                j = np.int64(lane.drawn_id[x]) if drawn else np.int64(target_of(wir, k, x))
                 if st.stamp[j] != instant:
                     st.stamp[j] = instant
                     st.par[j, S_PENDING] = 0.0
@@ -155,7 +162,12 @@ def carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scr
                 if wir.who[j, 1] != known:
                     known = wir.who[j, 1]
                     arrival_row(kin, known, port, now - start, scratch)
-                w = weight_of(wir, k, source, x) * q
+                w = wir.projf[k, J_SCALAR]
+                if drawn and not scalar:
+                    w = lane.drawn_weight[x]
+                elif not drawn:
+                    w = weight_of(wir, k, source, x)
+                w *= q
                 if jumps:
                     st.par[j, S_PENDING] += w * kin.f[known, DV_ROW, port]
                 for m in range(kin.i[known, N_MODES]):

@@ -12,14 +12,16 @@ from ..jit import inlined, inner, kernel
 from ..layout import (
     ACTIVE,
     ASKED,
+    J_KIND,
     J_SOURCE,
     J_TARGET,
     P_FIRES,
     P_FIRST,
     P_JUMPS,
     P_OUT,
+    PROCEDURAL,
 )
-from .fanout import delay_of, deliver, run_end, shards
+from .fanout import delay_of, deliver, drawn_part, run_end, shards
 from .neuron import epoch_end, margin_now, release, rescale, voltage
 from .queue import (
     BURST,
@@ -134,15 +136,26 @@ def own_events(kin, wir, st, q, now, out, wk, max_rounds):
 
 
 @inlined
-def test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds):
-    """Test every neuron that this instant's arrivals touched. Returns -1, or the neuron that ran away."""
+def test_delivered(kin, wir, st, q, n_rows, n_touched, drawn, now, out, wk, max_rounds):
+    """Test every neuron that this instant's arrivals touched; row `drawn` lies in wk.drawn_id, others are drawn again.
+
+    Returns -1, or the neuron that ran away.
+    """
     culprit = test_list(kin, wir, st, q, wk.touched, n_touched, now, out, max_rounds, wk.scratch)
     if culprit >= 0:
         return culprit
     for i in range(n_rows):
-        k = wk.rows[i, 0]
-        if wir.pop[wir.proj[k, J_TARGET], P_JUMPS] == 0:
-            test_row(kin, wir, st, q, k, wk.rows[i, 1], wk.rows[i, 2], now, wk.scratch)
+        k, first, end = wk.rows[i, 0], wk.rows[i, 1], wk.rows[i, 2]
+        p = wir.proj[k, J_TARGET]
+        if wir.pop[p, P_JUMPS] != 0 or wir.pop[p, P_FIRES] == 0:
+            continue
+        post = wir.post
+        if wir.proj[k, J_KIND] == PROCEDURAL:
+            if drawn != i:
+                drawn_part(wir, k, wk.rows[i, 3], first, wk.drawn_id, wk.drawn_weight)
+                drawn = np.int64(i)
+            post, first, end = wk.drawn_id, np.int64(0), end - first
+        test_row(kin, wir, st, q, k, post, first, end, now, wk.scratch)
     return np.int64(-1)
 
 
@@ -151,16 +164,20 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
     """All arrivals of this instant at the populations of the lowest rank due: add, then test. -1 or the runaway."""
     q.n[INSTANT] += 1
     rank = q.key[0] >> np.uint64(52)
-    n_rows, n_touched = 0, np.int64(0)
+    n_rows, n_touched, drawn = 0, np.int64(0), np.int64(-1)
     while q.n[N_HEAP] > 0 and q.time[0] == now and q.key[0] >> np.uint64(52) == rank and n_rows < wk.rows.shape[0]:
         key, slot = q.key[0], q.slot[0]
         k = np.int64(key & np.uint64(0xFFFFF))
         source = np.int64((key >> np.uint64(20)) & np.uint64(0xFFFFFFFF)) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
         first, end = q.at[slot], run_end(wir, k, q.at[slot], q.stop[slot])
-        n_touched = deliver(kin, wir, st, k, source, first, end, now, q.amplitude[slot], q.n[INSTANT], wk.touched,
-                            n_touched, wk.scratch)
-        st.arrived[k] += end - first
-        wk.rows[n_rows, 0], wk.rows[n_rows, 1], wk.rows[n_rows, 2] = k, first, end
+        at, size = first, end - first
+        if wir.proj[k, J_KIND] == PROCEDURAL:
+            at, size = np.int64(0), drawn_part(wir, k, source, first, wk.drawn_id, wk.drawn_weight)
+            drawn = np.int64(n_rows)
+        n_touched = deliver(kin, wir, st, k, source, at, at + size, now, q.amplitude[slot], q.n[INSTANT], wk.touched,
+                            n_touched, wk.scratch, wk.drawn_id, wk.drawn_weight)
+        st.arrived[k] += size
+        wk.rows[n_rows, 0], wk.rows[n_rows, 1], wk.rows[n_rows, 2], wk.rows[n_rows, 3] = k, first, first + size, source
         n_rows += 1
         pop(q)
         if end < q.stop[slot]:
@@ -169,7 +186,7 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
         else:
             q.free[q.n[N_FREE]] = slot
             q.n[N_FREE] += 1
-    return test_delivered(kin, wir, st, q, n_rows, n_touched, now, out, wk, max_rounds)
+    return test_delivered(kin, wir, st, q, n_rows, n_touched, drawn, now, out, wk, max_rounds)
 
 
 @inner

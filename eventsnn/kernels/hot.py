@@ -20,6 +20,7 @@ from ..layout import (
 )
 from .calendar import F_AMPLITUDE, F_ID, F_POPULATION, F_TIME, FIRED, FIRED_WORDS
 from .crossing import next_crossing
+from .flow import decay, dot, read_row
 from .lane import (
     H_COLUMNS,
     H_DUE,
@@ -36,7 +37,6 @@ from .lane import (
     LANE_SIDE,
 )
 from .memory import append, store_float, store_int
-from .flow import decay, dot, read_row
 from .neuron import S_EXP, S_ROW, S_WORK, cell_end, epoch_start, margin_now, release, search, spike
 from .simd import address, prefetch
 

@@ -14,13 +14,14 @@ from ..layout import P_FIRST, State
 # columns of Lane.pool and Lane.batch
 H_MARGIN, H_X, H_LAST, H_DUE, H_ID, H_COLUMNS = 0, 1, 4, 5, 6, 8
 MAX_KEPT = 3  # modes kept in the pool; populations with more are handled before an arrival is added
-# columns of Lane.pops: lengths of the lists, and where the segments begin
-L_HOT, L_REST, L_BATCH, L_WATCH, L_BASE, L_COLUMNS = 0, 1, 2, 3, 4, 5
+# columns of Lane.pops: lengths of the lists; first of its neurons, and the end
+L_HOT, L_REST, L_BATCH, L_WATCH, L_BASE, L_STOP, L_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 # Lane.n
 FREE_ENTRY, N_WAITING, LANE_SEARCHES, LANE_ROWS, LANE_HOT_EVENTS, LANE_WINDOWS, LANE_INSTANT, LANE_RUNAWAY = range(8)
-LANE_SIDE, N_LANE = 8, 9  # which of the two stores of spikes is being filled
+LANE_SIDE, LANE_SHARD, N_LANE = 8, 9, 10  # which of the two stores of spikes is being filled; number of the lane
 # rows of Lane.factor: of the test, of V now, of its fall, jump of the modes, growth of the modes since the epoch began
 F_TEST, F_NOW, F_FALL, F_JUMP, F_GROWTH, F_ROWS = 0, 1, 2, 3, 4, 5
+BATCH = 1024  # rows whose exponentials are computed together
 
 
 class Lane(NamedTuple):
@@ -35,6 +36,7 @@ class Lane(NamedTuple):
     arrived: np.ndarray  # i8[K] synaptic events
     spikes: np.ndarray  # i8[n_pop]
     factor: np.ndarray  # f8[F_ROWS, 12]
+    ahead: np.ndarray  # f8[4, BATCH] growth of each mode, and time, of the next rows
     slot: np.ndarray  # i8[N] place of a hot neuron in the pool
     pool: np.ndarray  # f8[N, H_COLUMNS]
     batch: np.ndarray  # f8[N, H_COLUMNS] neurons that have crossed in this window
@@ -42,10 +44,15 @@ class Lane(NamedTuple):
     ending: np.ndarray  # f8[N, 2] those that end within the window
     watch: np.ndarray  # i8[N] neurons to look at again at the next cell
     touched: np.ndarray  # i8[N]
+    noise: np.ndarray  # i8[rows, N_COLUMNS] private noise, see `private`
+    noise_f: np.ndarray  # f8[n, 2]
+    noise_u: np.ndarray  # u8[n, 2]
+    drawn_id: np.ndarray  # u4[longest procedural row] targets of the row being delivered
+    drawn_weight: np.ndarray  # f8[longest procedural row]
 
 
 class Lanes(NamedTuple):
-    """All lanes: the first ten stacked along their first axis, the others shared."""
+    """All lanes: the first of them stacked along their first axis, the others shared."""
 
     n: np.ndarray
     mem: np.ndarray
@@ -56,6 +63,7 @@ class Lanes(NamedTuple):
     arrived: np.ndarray
     spikes: np.ndarray
     factor: np.ndarray
+    ahead: np.ndarray
     epoch: np.ndarray  # i8[lanes, n_pop, 2] State.pop of each lane
     scratch: np.ndarray  # f8[lanes, rows, columns]
     slot: np.ndarray
@@ -65,14 +73,19 @@ class Lanes(NamedTuple):
     ending: np.ndarray
     watch: np.ndarray
     touched: np.ndarray
+    noise: np.ndarray
+    noise_f: np.ndarray
+    noise_u: np.ndarray
+    drawn_id: np.ndarray  # u4[lanes, longest procedural row]
+    drawn_weight: np.ndarray  # f8[lanes, longest procedural row]
 
 
 @inlined
 def lane_of(lanes, s):
     """Lane number `s`."""
     return Lane(lanes.n[s], lanes.mem[s], lanes.head[s], lanes.count[s], lanes.pops[s], lanes.listed[s], lanes.arrived[s],
-                lanes.spikes[s], lanes.factor[s], lanes.slot, lanes.pool, lanes.batch, lanes.rest, lanes.ending, lanes.watch,
-                lanes.touched)
+                lanes.spikes[s], lanes.factor[s], lanes.ahead[s], lanes.slot, lanes.pool, lanes.batch, lanes.rest,
+                lanes.ending, lanes.watch, lanes.touched, lanes.noise, lanes.noise_f, lanes.noise_u, lanes.drawn_id[s], lanes.drawn_weight[s])
 
 
 @inlined

@@ -46,10 +46,12 @@ class Out(NamedTuple):
 class Work(NamedTuple):
     """Scratch memory of the loops; holds nothing between instants."""
 
-    rows: np.ndarray  # i8[capacity, 3] projection, first, end of the rows delivered in this instant
+    rows: np.ndarray  # i8[capacity, 4] projection, first, end, source of the rows delivered in this instant
     touched: np.ndarray  # i8[N]
     rest: np.ndarray  # i8[N]
     scratch: np.ndarray  # f8[rows, columns]
+    drawn_id: np.ndarray  # u4[longest procedural row] targets of the procedural row drawn last
+    drawn_weight: np.ndarray  # f8[longest procedural row]
 
 
 class Probe(NamedTuple):

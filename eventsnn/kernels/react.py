@@ -7,6 +7,7 @@ from ..layout import (
     ACTIVE,
     ASKED,
     DENSE_F32,
+    DENSE_F64,
     GENERAL,
     J_KIND,
     J_OUT,
@@ -19,7 +20,6 @@ from ..layout import (
     P_CLASS,
     P_FIRES,
     P_FIRST,
-    P_JUMPS,
     P_OUT,
     P_RANK,
     PAIR,
@@ -30,7 +30,7 @@ from ..layout import (
     WATCHED,
 )
 from .crossing import closed_crossing
-from .fanout import delay_of, row_span, shards, target_of
+from .fanout import delay_of, row_span, shards
 from .flow import decay, dot
 from .neuron import S_HOR, S_HSLOPE, S_NOW, S_PULL, S_SLOPE, cell_end, epoch_start, margin_now, search, spike
 from .queue import N_ASKED, N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
@@ -158,8 +158,14 @@ def look(kin, wir, st, q, j, now, scratch):
     act(st, q, j, screen(kin, c, st.cell[j], st.horizon[p] - now, drive, slow, scratch))
 
 
+@inlined
+def is_dense(wir, k):
+    """Whether projection `k` has a weight for every pair of neurons."""
+    return wir.proj[k, J_KIND] == DENSE_F32 or wir.proj[k, J_KIND] == DENSE_F64
+
+
 @inner
-def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch):
+def _test_two(kin, wir, st, q, k, c, post, first, end, who, now, drive, slow, scratch):
     """`test_row` (k >= 0) or `test_list` (k < 0) for one class of two modes: the same screen, all in registers."""
     row, slope, hor, hslope = scratch[S_NOW], scratch[S_SLOPE], scratch[S_HOR], scratch[S_HSLOPE]
     r0, r1, s0, s1 = row[0], row[1], slope[0], slope[1]
@@ -173,9 +179,8 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
     i_slow = MODES + kin.i[c, SLOW]
     i_fast = MODES + 1 - kin.i[c, SLOW] if two else MODES + 1
     frozen = two and drive == np.inf
-    post = wir.post
     listed = k < 0
-    dense = not listed and wir.proj[k, J_KIND] >= DENSE_F32
+    dense = not listed and is_dense(wir, k)
     for i in range(np.uint64(first), np.uint64(end)):
         j = i
         if listed:
@@ -218,7 +223,7 @@ def _test_two(kin, wir, st, q, k, c, first, end, who, now, drive, slow, scratch)
 
 
 @inner
-def _test_three(kin, wir, st, q, k, c, first, end, now, scratch):
+def _test_three(kin, wir, st, q, k, c, post, first, end, now, scratch):
     """`test_row` for one GENERAL class of three uncoupled modes: the same screen, all in registers."""
     row, slope, hor, hslope = scratch[S_NOW], scratch[S_SLOPE], scratch[S_HOR], scratch[S_HSLOPE]
     r0, r1, r2, s0, s1, s2 = row[0], row[1], row[2], slope[0], slope[1], slope[2]
@@ -226,8 +231,7 @@ def _test_three(kin, wir, st, q, k, c, first, end, now, scratch):
     cell, flag = st.cell, st.flag
     p = wir.proj[k, J_TARGET]
     ahead = st.horizon[p] - now
-    post = wir.post
-    dense = wir.proj[k, J_KIND] >= DENSE_F32
+    dense = is_dense(wir, k)
     for i in range(np.uint64(first), np.uint64(end)):
         j = i
         if not dense:
@@ -259,8 +263,11 @@ def _test_three(kin, wir, st, q, k, c, first, end, now, scratch):
 
 
 @inlined
-def test_row(kin, wir, st, q, k, first, end, now, scratch):
-    """Look ahead for the targets of one delivered row of projection `k`; their V did not jump."""
+def test_row(kin, wir, st, q, k, post, first, end, now, scratch):
+    """Look ahead for the targets of one delivered row of projection `k`; their V did not jump.
+
+    Targets are post[first:end]; of dense projections first to end - 1 themselves.
+    """
     p = wir.proj[k, J_TARGET]
     if wir.pop[p, P_FIRES] == 0:
         return
@@ -272,13 +279,14 @@ def test_row(kin, wir, st, q, k, first, end, now, scratch):
     if known >= 0:
         drive, slow = prepare(kin, known, now - start, st.horizon[p] - start, scratch)
         if kin.i[known, N_MODES] == 2 and (kin.i[known, SOLVER] == TWO or kin.i[known, SOLVER] == PAIR):
-            _test_two(kin, wir, st, q, k, known, first, end, q.watched, now, drive, slow, scratch)
+            _test_two(kin, wir, st, q, k, known, post, first, end, q.watched, now, drive, slow, scratch)
             return
         if kin.i[known, N_MODES] == 3 and kin.i[known, SOLVER] == GENERAL and kin.i[known, N_COUPLED] == 0:
-            _test_three(kin, wir, st, q, k, known, first, end, now, scratch)
+            _test_three(kin, wir, st, q, k, known, post, first, end, now, scratch)
             return
+    dense = is_dense(wir, k)
     for i in range(first, end):
-        j = target_of(wir, k, i)
+        j = np.uint64(i) if dense else np.uint64(post[i])
         if st.flag[j, 0] != ACTIVE:
             continue
         if wir.who[j, 1] != known:
@@ -343,7 +351,7 @@ def watch_again(kin, wir, st, q, who, n, now, scratch):
         start = epoch_start(wir, st, p)
         drive, slow = prepare(kin, c, now - start, st.horizon[p] - start, scratch)
         if kin.i[c, N_MODES] == 2 and (kin.i[c, SOLVER] == TWO or kin.i[c, SOLVER] == PAIR):
-            _test_two(kin, wir, st, q, np.int64(-1), c, first, end, who, now, drive, slow, scratch)
+            _test_two(kin, wir, st, q, np.int64(-1), c, wir.post, first, end, who, now, drive, slow, scratch)
         else:
             for i in range(first, end):
                 verdict = screen(kin, c, st.cell[who[i]], st.horizon[p] - now, drive, slow, scratch)

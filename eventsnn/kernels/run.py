@@ -32,7 +32,7 @@ from .calendar import (
 )
 from .fanout import delay_of, prefetch_rows
 from .general import begin_cell_general, carry_general
-from .hot import NO_MEMORY, OK, cool, heat, record, retire
+from .hot import NO_MEMORY, OK, cool, heat, retire
 from .lane import (
     H_DUE,
     H_ID,
@@ -42,6 +42,7 @@ from .lane import (
     L_BATCH,
     L_HOT,
     L_REST,
+    L_STOP,
     L_WATCH,
     LANE_SIDE,
     LANE_WINDOWS,
@@ -104,7 +105,7 @@ def resume(kin, wir, st_all, lanes, plan, planf, now, fresh):
                 continue
             first, end = part(wir, p, s, shards)
             lane.pops[p, L_HOT] = lane.pops[p, L_REST] = lane.pops[p, L_BATCH] = lane.pops[p, L_WATCH] = 0
-            lane.pops[p, L_BASE] = first
+            lane.pops[p, L_BASE], lane.pops[p, L_STOP] = first, end
             for j in range(first, end):
                 watched = st.flag[j, 1] & WATCHED
                 st.flag[j, 1] = 0
@@ -228,7 +229,7 @@ def merge(lanes, times, ids):
 @inlined
 def going_on(lane):
     """Whether anything is on its way, hot, watched or refractory."""
-    if lane.n[N_WAITING] > 0:
+    if lane.n[N_WAITING] > 0 or lane.noise.shape[0] > 0:
         return True
     for p in range(lane.pops.shape[0]):
         if lane.pops[p, L_HOT] > 0 or lane.pops[p, L_REST] > 0 or lane.pops[p, L_WATCH] > 0:

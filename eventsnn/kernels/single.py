@@ -6,7 +6,20 @@ The loops use the same functions without these wrappers, whose compile time only
 import numpy as np
 
 from ..jit import kernel
-from ..layout import ACTIVE, COUPLED, GAIN_ROW, MARGIN, MARGIN_ROW, MODES, N_COUPLED, N_MODES, RATE_HI
+from ..layout import (
+    ACTIVE,
+    COUPLED,
+    GAIN_ROW,
+    J_KIND,
+    J_SCALAR,
+    MARGIN,
+    MARGIN_ROW,
+    MODES,
+    N_COUPLED,
+    N_MODES,
+    PROCEDURAL,
+    RATE_HI,
+)
 from . import fanout, flow, neuron
 from .neuron import S_EXP, S_X
 
@@ -68,6 +81,11 @@ def set_membrane(kin, wir, st, j, v, now, scratch):
 @kernel
 def synapses(wir, k, source, at, stop, target, weight):
     """Write targets and weights of positions `at` to `stop` - 1 of a row; returns how many."""
+    if wir.proj[k, J_KIND] == PROCEDURAL:
+        n = fanout.drawn_part(wir, k, source, at, target, weight)
+        if not fanout.weights_drawn(wir, k):
+            weight[:n] = wir.projf[k, J_SCALAR]
+        return n
     for i in range(at, stop):
         target[i - at] = fanout.target_of(wir, k, i)
         weight[i - at] = fanout.weight_of(wir, k, source, i)

@@ -11,13 +11,16 @@ from ..jit import inlined, inner
 from ..layout import (
     ACTIVE,
     CSR_F32,
+    CSR_F64,
     CSR_SCALAR,
     DENSE_F32,
+    DENSE_F64,
     J_KIND,
     J_PORT,
     J_SCALAR,
     J_SOURCE,
     J_WEIGHT,
+    JUMP_ROW,
     MARGIN,
     MARGIN_ROW,
     MODES,
@@ -26,7 +29,9 @@ from ..layout import (
     P_CLASS,
     P_FIRES,
     P_FIRST,
+    PROCEDURAL,
     RATE_HI,
+    RATE_LO,
     S_THETA,
     S_V_INF,
     S_V_RESET,
@@ -44,10 +49,12 @@ from .calendar import (
     RECORDS,
     collect,
 )
-from .elementary import exp
+from .elementary import exp, growth
+from .fanout import drawn_part, weights_drawn
 from .flow import decay_here, read_row
 from .hot import NO, NO_MEMORY, OK, UNSURE, YES, advance, condemn, cool, crossed, heat, solve_batch
 from .lane import (
+    BATCH,
     F_FALL,
     F_GROWTH,
     F_JUMP,
@@ -78,6 +85,7 @@ GENERAL_PATH, SOURCE = 3, 4
 # slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
 W_T_REF, W_NEAR, W_CHORD, W_FALL, WF_COLUMNS = 0, 1, 2, 11, 17
 LINE = 64
+FEW, SOON = 3, 8  # rows of so few synapses are fetched so many records in advance
 
 
 @inlined
@@ -300,6 +308,18 @@ def end_window(kin, wir, st, lane, test, p, modes, end, lazy, max_rounds, scratc
 
 
 @inner
+def grow_ahead(kin, c, modes, base, n, start, out):
+    """out[k, i] = exp(time / tau_k) for the first `n` records at address `base`: the exponentials of many rows at once."""
+    for i in range(n):
+        out[3, i] = load_float(base + i * (8 * RECORD_WORDS) + R_TIME) - start
+    times = out[3]
+    for k in range(modes):
+        high, low, row = kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k], out[k]
+        for i in range(np.uint64(n)):
+            row[i] = growth(times[i], high, low)
+
+
+@inner
 def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_rounds, scratch):
     """Carry population `p` from `begin` to `end` (exclusive). Returns OK, NO_MEMORY or RAN_AWAY."""
     n = collect(wir, lane, p, begin, end, per_second)
@@ -315,15 +335,21 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     if test != CHORD:
         cell_test(kin, planf, p, c, modes, test, begin - start, cell_end(wir, st, p, begin) - start, lane, scratch)
     cell, posts, iotas = address(st.cell), address(wir.post), address(iota)
-    w32s, w64s = address(wir.w32), address(wir.w64)
+    w32s = address(wir.w32)
     shift = np.int64(5) if st.cell.shape[1] == 4 else (np.int64(6) if st.cell.shape[1] == 8 else np.int64(7))
-    jump, growth, listed = lane.factor[F_JUMP], lane.factor[F_GROWTH], address(lane.listed)
-    jumps, factors = address(jump), address(lane.factor[F_TEST])
+    jump, grown, listed, ahead = lane.factor[F_JUMP], lane.factor[F_GROWTH], address(lane.listed), lane.ahead
+    for m in range(3):
+        jump[m] = 0.0
+    simple = kin.i[c, N_COUPLED] == 0
+    f = lane.factor[F_TEST]
+    jumps, factors = address(jump), address(f)
     base = lane.mem[RECORDS, ADDRESS]
     ended, told, known = 0, -1.0, np.int64(-1)
     lane.n[LANE_ROWS] += n
     for i in range(n):
         r = base + i * (8 * RECORD_WORDS)
+        if simple and i & (BATCH - 1) == 0:
+            grow_ahead(kin, c, modes, r, min(n - i, BATCH), start, ahead)
         now = load_float(r + R_TIME)
         while ended < endings and lane.ending[base_of_lane + ended, 0] <= now:
             wake(kin, wir, st, lane, planf, test, p, c, modes, base_of_lane + ended, start, scratch)
@@ -332,32 +358,63 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
         k = load_int(r + R_KEY) & ((1 << PROJECTION_BITS) - 1)
         kind, port = wir.proj[k, J_KIND], wir.proj[k, J_PORT]
         if now != told or port != known:
-            arrival_row(kin, c, port, now - start, scratch)
-            for m in range(3):
-                jump[m] = scratch[S_PULL, m] if m < modes else 0.0
-                growth[m] = scratch[S_EXP, m]
+            if simple:
+                for m in range(modes):
+                    grown[m] = ahead[m, i & (BATCH - 1)]
+                    jump[m] = kin.f[c, JUMP_ROW + port, m] * grown[m]
+            else:
+                arrival_row(kin, c, port, now - start, scratch)
+                for m in range(modes):
+                    jump[m] = scratch[S_PULL, m]
+                    grown[m] = scratch[S_EXP, m]
             if test == CHORD and now != told:
-                v_rows_here(kin, planf, p, c, modes, now - start, growth, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+                v_rows_here(kin, planf, p, c, modes, now - start, grown, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
                 chord_test(planf, p, lane)
             told, known = now, port
         at, stop, q = load_int(r + R_FIRST), load_int(r + R_END), load_float(r + R_AMPLITUDE)
         size = stop - at
+        if kind == PROCEDURAL:
+            source = (load_int(r + R_KEY) >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
+            size = drawn_part(wir, k, source, at, lane.drawn_id, lane.drawn_weight)
         lane.arrived[k] += size
-        if i + 2 < n:
-            ahead = r + 2 * (8 * RECORD_WORDS)
-            a = load_int(ahead + R_FIRST)
-            b = min(load_int(ahead + R_END), a + 256)
-            o = wir.proj[load_int(ahead + R_KEY) & ((1 << PROJECTION_BITS) - 1), J_WEIGHT]
+        if size > FEW and i + 2 < n:
+            later = r + 2 * (8 * RECORD_WORDS)
+            a = load_int(later + R_FIRST)
+            b = min(load_int(later + R_END), a + 256)
+            o = wir.proj[load_int(later + R_KEY) & ((1 << PROJECTION_BITS) - 1), J_WEIGHT]
             for line in range(4 * a, 4 * b, LINE):
                 prefetch(posts + line)
                 prefetch(w32s + 4 * o + line)
-        first, post, targets = at + wir.proj[k, J_WEIGHT], wir.post, posts + 4 * at
-        if kind >= DENSE_F32:
+        elif size <= FEW and i + SOON < n:
+            later = load_int(r + SOON * (8 * RECORD_WORDS) + R_FIRST)
+            prefetch(cell + (np.int64(wir.post[np.uint64(later)]) << shift))
+        first, post, targets, w64 = at + wir.proj[k, J_WEIGHT], wir.post, posts + 4 * at, wir.w64
+        if kind == PROCEDURAL:
+            kind = CSR_F64 if weights_drawn(wir, k) else CSR_SCALAR
+            first, at, post, targets, w64 = np.int64(0), np.int64(0), lane.drawn_id, address(lane.drawn_id), lane.drawn_weight
+        elif kind == DENSE_F32 or kind == DENSE_F64:
             source = (load_int(r + R_KEY) >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
             width = wir.pop[p + 1, P_FIRST] - pop_first
             first, post, targets = wir.proj[k, J_WEIGHT] + source * width + at - pop_first, iota, iotas + 4 * at
         found = np.int64(0)
-        if kind == CSR_F32 or kind == DENSE_F32:
+        if size == 1:
+            u = np.uint64(post[np.uint64(at)])
+            w = q
+            if kind == CSR_SCALAR:
+                q *= wir.projf[k, J_SCALAR]
+                w = q
+            elif kind == CSR_F32 or kind == DENSE_F32:
+                w = np.float64(wir.w32[np.uint64(first)]) * q
+            else:
+                w = w64[np.uint64(first)] * q
+            m = st.cell[u, MARGIN]
+            x0, x1 = st.cell[u, MODES] + w * jump[0], st.cell[u, MODES + 1] + w * jump[1]
+            x2 = st.cell[u, MODES + 2] + w * jump[2]
+            st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2] = x0, x1, x2
+            if m > -np.inf and trips(test, m, x0, x1, x2, f):
+                lane.listed[0] = 1 if m == np.inf else 0
+                found = np.int64(1)
+        elif kind == CSR_F32 or kind == DENSE_F32:
             v = w32s + 4 * first
             if test == END:
                 found = f4_end(cell, shift, targets, v, size, q, jumps, factors, listed)
@@ -374,7 +431,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             else:
                 found = row_chord(cell, shift, targets, w32s, size, q, jumps, factors, listed)
         else:
-            v = w64s + 8 * first
+            v = address(w64) + 8 * first
             if test == END:
                 found = f8_end(cell, shift, targets, v, size, q, jumps, factors, listed)
             elif test == CELL:
@@ -382,7 +439,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             else:
                 found = f8_chord(cell, shift, targets, v, size, q, jumps, factors, listed)
         if found > 0:
-            code = arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, wir.w32, wir.w64, first, kind, q, found, now,
+            code = arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, wir.w32, w64, first, kind, q, found, now,
                                  start, end, lazy, planf, max_rounds, scratch)
             if code != OK:
                 return code

@@ -9,6 +9,7 @@ from ..errors import NetworkError
 from . import kinetics
 from .graph import ranks
 from .neurons import LinearNeuron
+from .procedural import ProceduralEdges
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class Lowered:
 
 
 SPARE = 64  # entries after the last target: the hot loops read ahead
+RULE_COLUMNS = 8  # of `words` and `reals` in `kernels.draw`
 
 
 class _Store:
@@ -59,6 +61,7 @@ class _Store:
         self.first, self.shards = first, shards
         self.parts = {"row": [], "d8": [], "d16": [], "delay": [], "post": [], "w32": [], "w64": []}
         self.used = dict.fromkeys(self.parts, 0)
+        self.words, self.reals = [], []
 
     def _put(self, name, values):
         """Offset of `values` in the array `name`."""
@@ -128,6 +131,14 @@ class _Store:
             table[layout.J_WEIGHT] = self._weights(weight) - base
         return table, scalar, delay
 
+    def procedural(self, edges):
+        """Table entries of a projection whose rows are drawn again for every spike: its rule alone is kept."""
+        self.words.append(edges.words)
+        self.reals.append(edges.reals)
+        table = {layout.J_KIND: layout.PROCEDURAL, layout.J_ROW: len(self.words) - 1, layout.J_DELAYS: layout.UNIFORM,
+                 layout.J_AT: edges.longest_row}
+        return table, 0.0 if edges.weight is None else edges.weight, edges.delay
+
     def arrays(self):
         """The shared arrays by the names of `layout.Wiring`."""
         types = {"row": np.int64, "d8": np.uint8, "d16": np.uint16, "delay": np.float64, "post": np.uint32,
@@ -145,6 +156,8 @@ class _Store:
                     whole[at:at + part.size] = part
                     at += part.size
             joined[name] = np.ascontiguousarray(whole)
+        joined["words"] = np.array(self.words, np.uint64).reshape(-1, RULE_COLUMNS)
+        joined["reals"] = np.array(self.reals, np.float64).reshape(-1, RULE_COLUMNS)
         return joined
 
 
@@ -187,7 +200,10 @@ def lower(network, shards=1):
         a, b = names.index(projection.source), names.index(projection.target)
         edges = projection.connection.build(populations[a].n, populations[b].n, a == b,
                                             f"projection {projection.name!r}")
-        entries, *reals[k] = store.csr(edges, b) if hasattr(edges, "indptr") else store.dense(edges)
+        if isinstance(edges, ProceduralEdges):
+            entries, *reals[k] = store.procedural(edges)
+        else:
+            entries, *reals[k] = store.csr(edges, b) if hasattr(edges, "indptr") else store.dense(edges)
         entries |= {layout.J_SOURCE: a, layout.J_TARGET: b, layout.J_PORT: projection.port, layout.J_SHARDS: shards}
         table[k, list(entries)] = list(entries.values())
         least.append(_min_delay(edges))

@@ -9,6 +9,8 @@ from ..kernels.neuron import S_X, SCRATCH_COLUMNS, SCRATCH_ROWS
 from ..model.neurons import LinearNeuron
 from .sources import Sources
 
+SPARE = 64  # entries after the longest procedural row: the hot loops read ahead
+
 
 def aligned(shape):
     """Zeros (float64) that begin at a cache line."""
@@ -48,6 +50,18 @@ def new_state(lowered):
     return state
 
 
+def longest_drawn(wiring):
+    """Length of the longest row of the procedural projections."""
+    drawn = wiring.proj[:, layout.J_KIND] == layout.PROCEDURAL
+    return int(wiring.proj[drawn, layout.J_AT].max(initial=0))
+
+
+def drawn_arrays(wiring):
+    """Room for the targets and weights of one procedural row; the hot loops read ahead."""
+    n = longest_drawn(wiring) + SPARE
+    return np.zeros(n, np.uint32), np.zeros(n)
+
+
 def copy_of(state):
     """An independent copy of a `layout.State`."""
     cell = aligned(state.cell.shape)
@@ -75,8 +89,9 @@ class Scheduler:
 
     name = "abstract"
 
-    def __init__(self, lowered, *, seed=0, max_rounds=1000, state=None):
-        self.lowered, self.max_rounds = lowered, max_rounds
+    def __init__(self, lowered, *, seed=0, max_rounds=1000, state=None, wanted=None):
+        """`wanted`: names of the populations whose spikes are asked for; None: all. The others may be left out."""
+        self.lowered, self.max_rounds, self.wanted = lowered, max_rounds, wanted
         self.state = new_state(lowered) if state is None else copy_of(state)
         self.sources = Sources(lowered, seed)
         self.time = 0.0

@@ -14,8 +14,8 @@ from ..kernels.queue import (
     N_OWN,
     N_SAMPLE,
     N_SCALARS,
-    N_SOURCE,
     N_SEQ,
+    N_SOURCE,
     N_WATCH,
     PEAK,
     SEARCHES,
@@ -25,7 +25,7 @@ from ..kernels.queue import (
     Work,
     push,
 )
-from .base import Scheduler, copy_of
+from .base import Scheduler, copy_of, drawn_arrays
 
 NO_LIMIT = np.iinfo(np.int64).max
 GONE = 2000.0  # time constants after which a transient is below the smallest double
@@ -101,8 +101,8 @@ class Heap(Scheduler):
         capacity = 2 * self._spare + 1024
         self.queue = new_queue(n, capacity, 4 * n + 64)
         self.out = new_out(4 * n + 4 * BURST)
-        self.work = Work(np.empty((capacity + self._spare, 3), np.int64), np.empty(n, np.int64),
-                         np.empty(n, np.int64), self.scratch)
+        self.work = Work(np.empty((capacity + self._spare, 4), np.int64), np.empty(n, np.int64),
+                         np.empty(n, np.int64), self.scratch, *drawn_arrays(wiring))
         self.requeue()
 
     def requeue(self):
@@ -132,7 +132,7 @@ class Heap(Scheduler):
             own *= 2
         if (capacity, own) != (q.time.size, q.own_time.size):
             self.queue = grow_queue(q, capacity, own)
-            self.work = self.work._replace(rows=np.empty((capacity + self._spare, 3), np.int64))
+            self.work = self.work._replace(rows=np.empty((capacity + self._spare, 4), np.int64))
         self.out = with_room(self.out, q.n[N_OUT], n + BURST)
 
     def _run(self, until, limit, compiled):
@@ -205,4 +205,4 @@ class Heap(Scheduler):
     def restore(self, data):
         """Inverse of `snapshot`."""
         self.queue = Queue(*(np.ascontiguousarray(data[f"queue/{k}"]) for k in Queue._fields))
-        self.work = self.work._replace(rows=np.empty((self.queue.time.size + self._spare, 3), np.int64))
+        self.work = self.work._replace(rows=np.empty((self.queue.time.size + self._spare, 4), np.int64))

@@ -29,7 +29,7 @@ from ..layout import (
     S_PENDING,
     WATCHED,
 )
-from .base import Scheduler
+from .base import SPARE, Scheduler, longest_drawn
 from .heap import Heap
 
 
@@ -42,8 +42,9 @@ class Reference(Scheduler):
         super().__init__(lowered, **options)
         self.arrivals = SortedKeyList(key=lambda a: a[:6])
         self.seq = self.n_instants = 0
-        longest = max([1, *(int(n) for n in np.diff(lowered.wiring.row)), *(p.n for p in lowered.populations)])
-        self._targets, self._weights = np.zeros(longest, np.int64), np.zeros(longest)
+        longest = max([longest_drawn(lowered.wiring) + SPARE, *(int(n) for n in np.diff(lowered.wiring.row)),
+                       *(p.n for p in lowered.populations)])
+        self._targets, self._weights = np.zeros(longest, np.uint32), np.zeros(longest)
         self._args = lowered.kinetics, lowered.wiring, self.state
         for j in np.flatnonzero(self.state.flag[:, 1] & WATCHED):
             self.state.due[j] = single.search(*self._args, j, self.time, self.scratch)

@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .. import layout
-from ..kernels import calendar, memory, simd, single
+from ..kernels import calendar, draw, memory, private, simd, single
 from ..kernels import run as kernel
 from ..kernels import window as w
-from ..kernels.calendar import ENTRY_WORDS, KEPT, KEPT_WORDS, PROJECTION_BITS
+from ..kernels.calendar import ENTRY_WORDS, KEPT, PROJECTION_BITS
 from ..kernels.hot import NO_MEMORY, RAN_AWAY
 from ..kernels.lane import (
+    BATCH,
     F_ROWS,
     FREE_ENTRY,
     H_COLUMNS,
@@ -21,6 +22,7 @@ from ..kernels.lane import (
     LANE_ROWS,
     LANE_RUNAWAY,
     LANE_SEARCHES,
+    LANE_SHARD,
     LANE_WINDOWS,
     MAX_KEPT,
     N_LANE,
@@ -28,7 +30,7 @@ from ..kernels.lane import (
     Lanes,
 )
 from ..model.graph import ranks, strong_components
-from .base import Scheduler
+from .base import Scheduler, drawn_arrays
 from .heap import Heap, new_probe
 
 BINS = 1 << 14  # of the sorts
@@ -108,6 +110,7 @@ class Window(Scheduler):
         self._stateful = set(stateful)
         self._shards = lowered.shards
         self.lanes = self._new_lanes(n_pop, buckets)
+        self._take_noise()
         self._fresh = True
         self._heavy = self._heaviest()
 
@@ -123,25 +126,70 @@ class Window(Scheduler):
     def _new_lanes(self, n_pop, buckets):
         n, wiring, k = self.lowered.n, self.lowered.wiring, self._shards
         integers = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
-        longest = max([1, int(np.diff(wiring.row).max(initial=0)), *(p.n for p in self.lowered.populations)])
+        drawn_id, drawn_weight = drawn_arrays(wiring)
+        longest = max([drawn_id.size, int(np.diff(wiring.row).max(initial=0)), *(p.n for p in self.lowered.populations)])
         lanes = Lanes(
             n=integers(k, N_LANE), mem=integers(k, calendar.N_STORES, 3), head=np.full((k, n_pop, 2 * buckets), -1),
             count=integers(k, BINS + 2), pops=integers(k, n_pop, L_COLUMNS), listed=integers(k, longest + 8),
             arrived=integers(k, len(wiring.proj)), spikes=integers(k, n_pop), factor=np.zeros((k, F_ROWS, 12)),
-            epoch=integers(k, n_pop, 2), scratch=np.zeros((k, *self.scratch.shape)), slot=integers(n),
+            ahead=np.zeros((k, 4, BATCH)), epoch=integers(k, n_pop, 2), scratch=np.zeros((k, *self.scratch.shape)), slot=integers(n),
             pool=np.zeros((n, H_COLUMNS)), batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)),
-            watch=integers(n), touched=integers(n))
+            watch=integers(n), touched=integers(n), noise=integers(0, private.N_COLUMNS), noise_f=np.zeros((0, 2)),
+            noise_u=np.zeros((0, 2), np.uint64), drawn_id=np.tile(drawn_id, (k, 1)),
+            drawn_weight=np.tile(drawn_weight, (k, 1)))
         lanes.n[:, [FREE_ENTRY, LANE_RUNAWAY]] = -1
+        lanes.n[:, LANE_SHARD] = np.arange(k)
         for table in lanes.mem:
             weakref.finalize(self, memory.free, table)
         return lanes
+
+    def _take_noise(self):
+        """Move Poisson populations that may stay private from the sources to the lanes (see `kernels.private`)."""
+        rows, tables, kept, n = [], [], [], 0
+        for first, p, rate, next_time, count in self.sources.poisson:
+            k = self._private_projection(p)
+            if k is None:
+                kept.append((first, p, rate, next_time, count))
+                continue
+            rows.append((k, self.lowered.wiring.proj[k, layout.J_TARGET], n))
+            table = np.zeros((rate.size, 2)), np.zeros((rate.size, 2), np.uint64)
+            private.start_noise(self.sources.seed, p, next_time, count, rate, *table)
+            tables.append(table)
+            n += rate.size
+        self.sources.poisson = kept
+        if rows:
+            self.lanes = self.lanes._replace(
+                noise=np.array(rows, np.int64), noise_f=np.concatenate([f for f, _ in tables]),
+                noise_u=np.concatenate([u for _, u in tables]))
+
+    def _private_projection(self, p):
+        """The projection of Poisson population `p` if nobody records it and each neuron excites only that of its number."""
+        wiring = self.lowered.wiring
+        out = wiring.proj[wiring.pop[p, layout.P_OUT]:wiring.pop[p + 1, layout.P_OUT], layout.J_OUT]
+        if self.wanted is None or self.lowered.names[p] in self.wanted or out.size != 1:
+            return None
+        k, n = int(out[0]), int(wiring.pop[p + 1, layout.P_FIRST] - wiring.pop[p, layout.P_FIRST])
+        row, target = wiring.proj[k], int(wiring.proj[k, layout.J_TARGET])
+        first = int(wiring.pop[target, layout.P_FIRST])
+        if (row[layout.J_KIND] not in (layout.CSR_SCALAR, layout.CSR_F32, layout.CSR_F64)
+                or row[layout.J_DELAYS] != layout.UNIFORM or wiring.pop[target + 1, layout.P_FIRST] - first != n):
+            return None
+        ends = wiring.row[row[layout.J_ROW]:row[layout.J_ROW] + n * self._shards + 1:self._shards]
+        same = np.all(np.diff(ends) == 1) and np.all(wiring.post[ends[0]:ends[-1]] == np.arange(first, first + n))
+        return k if same else None
+
+    def _noise(self):
+        """(population, projection, its rows of noise_f and noise_u) of every private noise."""
+        ends = [*self.lanes.noise[1:, private.N_FIRST], len(self.lanes.noise_f)]
+        for (k, _, first), end in zip(self.lanes.noise.tolist(), ends):
+            yield int(self.lowered.wiring.proj[k, layout.J_SOURCE]), k, self.lanes.noise_f[first:end], self.lanes.noise_u[first:end]
 
     def _plan(self):
         """What each population needs; thresholds and refractory periods may have been changed since."""
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
         n_pop = len(self.lowered.names)
         plan, planf = np.zeros((n_pop, w.W_COLUMNS), np.int64), np.zeros((n_pop, w.WF_COLUMNS))
-        plan[:, w.W_KEEP] = 1
+        plan[:, w.W_KEEP] = [self.wanted is None or name in self.wanted for name in self.lowered.names]
         for p in range(n_pop):
             if p not in self._stateful:
                 plan[p, w.W_TEST] = w.SOURCE
@@ -168,6 +216,9 @@ class Window(Scheduler):
         for weights in (wiring.w32, wiring.w64):
             if weights.size:
                 found = max(found, -float(weights.min()), float(weights.max()))
+        for rule in wiring.reals:  # zeros where the weights are not drawn
+            spread = draw.FARTHEST * rule[draw.STD]
+            found = max(found, -max(rule[draw.MEAN] - spread, rule[draw.LOW]), min(rule[draw.MEAN] + spread, rule[draw.HIGH]))
         return found
 
     def _test(self, p, c, part):
@@ -228,6 +279,9 @@ class Window(Scheduler):
         self.state.pop[:, 0] = lanes.epoch[0, :, 0]
         self.state.pop[:, 1] += lanes.spikes.sum(axis=0)
         self.state.arrived[:] += lanes.arrived.sum(axis=0)
+        for p, _, noise_f, noise_u in self._noise():
+            ahead = np.empty(len(noise_f)), np.empty(len(noise_f), np.int64)
+            self.state.pop[p, 1] = private.emitted(noise_f, noise_u, until, *ahead)
         lanes.arrived[:] = 0
         lanes.spikes[:] = 0
         n = int(lanes.mem[:, KEPT, memory.USED].sum())
@@ -269,6 +323,19 @@ class Window(Scheduler):
             for p in self._stateful:
                 state.horizon[p] = single.cell_end(wiring, state, p, self.time)
         heap.requeue()
+        for p, k, noise_f, noise_u in self._noise():
+            n, first = len(noise_f), int(wiring.pop[p, layout.P_FIRST])
+            ahead = np.empty(n), np.empty(n, np.int64)
+            private.emitted(noise_f, noise_u, self.time, *ahead)
+            heap.sources.poisson.append((first, p, noise_f[:, private.N_RATE].copy(), *ahead))
+            flying = np.empty(private.in_flight(noise_f, noise_u, self.time, np.empty(0), np.empty(0, np.int64)))
+            who = np.empty(flying.size, np.int64)
+            private.in_flight(noise_f, noise_u, self.time, flying, who)
+            for born, i in zip(flying.tolist(), who.tolist()):
+                for shard in range(self._shards):
+                    at, stop = single.row_span(wiring, k, i, shard)
+                    if at < stop:
+                        heap.add(born, 1.0, first + i, k, at, stop)
         for entry in np.concatenate(self._waiting()):
             born, amplitude = entry[:2].copy().view(np.float64)
             heap.add(float(born), float(amplitude), int(entry[2]) >> PROJECTION_BITS,
@@ -289,7 +356,8 @@ class Window(Scheduler):
     def snapshot(self):
         """Arrays that restore the scheduler bit for bit."""
         entries = {f"entries_{s}": e for s, e in enumerate(self._waiting())}
-        return entries | {"numbers": self.lanes.n, "fresh": np.array(self._fresh)}
+        return entries | {"numbers": self.lanes.n, "fresh": np.array(self._fresh), "noise_f": self.lanes.noise_f,
+                          "noise_u": self.lanes.noise_u}
 
     def restore(self, data):
         """Inverse of `snapshot`."""
@@ -303,6 +371,7 @@ class Window(Scheduler):
             memory.fill(table, calendar.ENTRIES, ENTRY_WORDS, entries)
         kernel.relink(self.lowered.wiring, lanes, self._settings)
         self._fresh = bool(data["fresh"])
+        lanes.noise_f[:], lanes.noise_u[:] = data["noise_f"], data["noise_u"]
 
 
 class Layered(Window):
