@@ -127,7 +127,7 @@ def _sort(lane, n, start, end):
         _insert(base, n, sorted_)
         return n
     bins = 1
-    while bins < n and bins < lane.count.size - 1:
+    while bins < n and 2 * bins < lane.count.size - 1:
         bins *= 2
     lane.count[:bins + 1] = 0
     scale = bins / (end - start)
@@ -161,7 +161,6 @@ def collect(wir, lane, p, start, end, per_second):
     high = min(bucket_of(end, per_second), low + buckets - 1)
     in_order = True
     posts, weights = address(wir.post), address(wir.w32)
-    last = np.int64(0)
     for b in range(low, high + 1):
         at = 2 * (b & (buckets - 1))
         entry = lane.head[p, at]

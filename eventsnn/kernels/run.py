@@ -174,7 +174,7 @@ def keep(lane, begin, end):
     source = lane.mem[GATHERED, ADDRESS]
     target = lane.mem[KEPT, ADDRESS] + lane.mem[KEPT, USED] * step
     bins = 1
-    while bins < n and bins < lane.count.size - 1:
+    while bins < n and 2 * bins < lane.count.size - 1:
         bins *= 2
     lane.count[:bins + 1] = 0
     scale = bins / (end - begin)

@@ -386,8 +386,10 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
                 prefetch(posts + line)
                 prefetch(w32s + 4 * o + line)
         elif size <= FEW and i + SOON < n:
-            later = load_int(r + SOON * (8 * RECORD_WORDS) + R_FIRST)
-            prefetch(cell + (np.int64(wir.post[np.uint64(later)]) << shift))
+            later = r + SOON * (8 * RECORD_WORDS)
+            k_later = load_int(later + R_KEY) & ((1 << PROJECTION_BITS) - 1)
+            if wir.proj[k_later, J_KIND] < DENSE_F32:
+                prefetch(cell + (np.int64(wir.post[np.uint64(load_int(later + R_FIRST))]) << shift))
         first, post, targets, w64 = at + wir.proj[k, J_WEIGHT], wir.post, posts + 4 * at, wir.w64
         if kind == PROCEDURAL:
             kind = CSR_F64 if weights_drawn(wir, k) else CSR_SCALAR
