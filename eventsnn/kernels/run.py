@@ -58,9 +58,9 @@ from .window import CHORD, GENERAL_PATH, SOURCE, W_KEEP, W_TEST, begin_cell, car
 
 # settings: buckets per second; longest window, s
 PER_SECOND, LONGEST = 0, 1
-# clock[lane]: where the next window begins. progress[lane, ...]: source spikes given, samples taken, meetings, windows in a row
-# that ask for a change of hands, whether anything is going on, synaptic events so far
-G_GIVEN, G_SAMPLE, G_MEETING, G_LEAN, G_BUSY, G_EVENTS, G_COLUMNS = 0, 1, 2, 3, 4, 5, 6
+# clock[lane]: where the next window begins. progress[lane, ...]: source spikes given, samples taken, meetings,
+# windows since it was last asked whether a team is worth while, synaptic events until then, whether anything is going on
+G_GIVEN, G_SAMPLE, G_MEETING, G_TRIAL, G_BUSY, G_EVENTS, G_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 # board[side, lane, ...]: what a lane tells the others at a meeting
 B_CODE, B_BUSY, B_EVENTS, B_COLUMNS = 0, 1, 2, 8
 # results of `run_windows` beside those of `hot`
@@ -316,7 +316,7 @@ def run_windows(kin, wir, st_all, lanes, plan, planf, order, iota, low, high, ga
     per_second = settings[PER_SECOND]
     begin = clock[low]
     given, sample = progress[low, G_GIVEN], progress[low, G_SAMPLE]
-    meeting, lean = progress[low, G_MEETING], progress[low, G_LEAN]
+    meeting, trial = progress[low, G_MEETING], progress[low, G_TRIAL]
     busy = progress[low, G_BUSY] != 0
     code, mine = np.int64(OK), np.int64(OK)
     while begin < until and code == OK:
@@ -398,14 +398,15 @@ def run_windows(kin, wir, st_all, lanes, plan, planf, order, iota, low, high, ga
                     events += lanes.arrived[s, k]
         begin = end
         if shards > 1:
-            rich = events - progress[low, G_EVENTS] >= RICH
-            progress[low, G_EVENTS] = events
-            lean = lean + 1 if rich != team else 0
-            if lean == PATIENCE and begin < until:
-                lean = 0
-                code = np.int64(FEWER_HANDS if team else MORE_HANDS)
+            trial += 1
+            if trial == PATIENCE:
+                rich = events - progress[low, G_EVENTS] >= RICH * PATIENCE
+                progress[low, G_EVENTS] = events
+                trial = 0
+                if rich != team and begin < until:
+                    code = np.int64(FEWER_HANDS if team else MORE_HANDS)
     clock[low] = begin
     progress[low, G_GIVEN], progress[low, G_SAMPLE] = given, sample
-    progress[low, G_MEETING], progress[low, G_LEAN] = meeting, lean
+    progress[low, G_MEETING], progress[low, G_TRIAL] = meeting, trial
     progress[low, G_BUSY] = busy
     return max(code, mine) if mine != OK else code

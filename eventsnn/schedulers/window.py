@@ -117,8 +117,7 @@ class Window(Scheduler):
     def _greatest_delays(self):
         wiring = self.lowered.wiring
         for k in range(len(wiring.proj)):
-            kind, at = wiring.proj[k, layout.J_DELAYS], wiring.proj[k, layout.J_TABLE]
-            if kind == layout.UNIFORM:
+            if wiring.proj[k, layout.J_DELAYS] == layout.UNIFORM:
                 yield float(wiring.projf[k, layout.J_DELAY])
             else:
                 yield float(wiring.delay.max())
@@ -132,8 +131,8 @@ class Window(Scheduler):
             n=integers(k, N_LANE), mem=integers(k, calendar.N_STORES, 3), head=np.full((k, n_pop, 2 * buckets), -1),
             count=integers(k, BINS + 2), pops=integers(k, n_pop, L_COLUMNS), listed=integers(k, longest + 8),
             arrived=integers(k, len(wiring.proj)), spikes=integers(k, n_pop), factor=np.zeros((k, F_ROWS, 12)),
-            ahead=np.zeros((k, 4, BATCH)), epoch=integers(k, n_pop, 2), scratch=np.zeros((k, *self.scratch.shape)), slot=integers(n),
-            pool=np.zeros((n, H_COLUMNS)), batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)),
+            ahead=np.zeros((k, 4, BATCH)), epoch=integers(k, n_pop, 2), scratch=np.zeros((k, *self.scratch.shape)),
+            slot=integers(n), pool=np.zeros((n, H_COLUMNS)), batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)),
             watch=integers(n), touched=integers(n), noise=integers(0, private.N_COLUMNS), noise_f=np.zeros((0, 2)),
             noise_u=np.zeros((0, 2), np.uint64), drawn_id=np.tile(drawn_id, (k, 1)),
             drawn_weight=np.tile(drawn_weight, (k, 1)))
@@ -182,7 +181,8 @@ class Window(Scheduler):
         """(population, projection, its rows of noise_f and noise_u) of every private noise."""
         ends = [*self.lanes.noise[1:, private.N_FIRST], len(self.lanes.noise_f)]
         for (k, _, first), end in zip(self.lanes.noise.tolist(), ends):
-            yield int(self.lowered.wiring.proj[k, layout.J_SOURCE]), k, self.lanes.noise_f[first:end], self.lanes.noise_u[first:end]
+            rows = slice(first, end)
+            yield int(self.lowered.wiring.proj[k, layout.J_SOURCE]), k, self.lanes.noise_f[rows], self.lanes.noise_u[rows]
 
     def _plan(self):
         """What each population needs; thresholds and refractory periods may have been changed since."""
