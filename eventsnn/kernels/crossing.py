@@ -5,8 +5,8 @@ the only judge: the schedulers' cheaper tests may only rule crossings out, with 
 the neuron's last event or the start of its cell, whichever is later, and `until` the end of the cell, so the answer does not
 depend on who asks when.
 
-Exponentials are taken once, at `now`; the way from there is short, and expm1 of short ways is cheap and exact where V is close to
-the threshold. Sums of more terms, where simple bounds do not decide, go to the Rolle chain (module `rolle`).
+Exponentials are taken once, at `now`; the way from there is short, and expm1 of short ways is cheap and exact where V is
+close to the threshold. Sums of more terms, where simple bounds do not decide, go to the Rolle chain (module `rolle`).
 """
 
 import math

@@ -85,7 +85,8 @@ def lane_of(lanes, s):
     """Lane number `s`."""
     return Lane(lanes.n[s], lanes.mem[s], lanes.head[s], lanes.count[s], lanes.pops[s], lanes.listed[s], lanes.arrived[s],
                 lanes.spikes[s], lanes.factor[s], lanes.ahead[s], lanes.slot, lanes.pool, lanes.batch, lanes.rest,
-                lanes.ending, lanes.watch, lanes.touched, lanes.noise, lanes.noise_f, lanes.noise_u, lanes.drawn_id[s], lanes.drawn_weight[s])
+                lanes.ending, lanes.watch, lanes.touched, lanes.noise, lanes.noise_f, lanes.noise_u,
+                lanes.drawn_id[s], lanes.drawn_weight[s])
 
 
 @inlined

@@ -1,7 +1,7 @@
 """Private noise: Poisson neurons that each excite one neuron, the one of the same number, and whose spikes nobody records.
 
-There may be a thousand million such spikes a second. They are never stored: each lane draws the arrivals at its own neurons when
-a window begins. Interval n of a neuron is the same number as in `poisson`, so the arrivals are the same bits.
+There may be a thousand million such spikes a second. They are never stored: each lane draws the arrivals at its own neurons
+when a window begins. Interval n of a neuron is the same number as in `poisson`, so the arrivals are the same bits.
 """
 
 import numpy as np

@@ -3,7 +3,7 @@
 Written with generic LLVM vectors, so any processor runs them; on most, four neurons take little more time than one. The
 arithmetic of the state is that of `fanout.deliver`, operation by operation, without contraction: the same bits.
 
-A neuron is a record that begins with four doubles {margin, x0, x1, x2}, at address `cell + (id << shift)`. The tests are conservative
+A neuron is a record that begins with four doubles {margin, x0, x1, x2}, at address `cell + (id << shift)`. Tests are safe
 (see `stream`); a margin of -inf never trips them and one of +inf always does.
 """
 

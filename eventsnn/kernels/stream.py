@@ -9,8 +9,8 @@ cell or row:
 - CHORD: for thresholds above rest. A state crosses at some later time exactly if it lies outside a convex set; chords of its
   boundary and a bound on the slow mode enclose it from inside. Silent neurons need no other attention until the epoch ends.
 
-All keep a distance from the threshold (END a fixed one, the others 1e-9 of the sum of the terms) that is far above rounding: they
-only choose which neurons are looked at more closely.
+All keep a distance from the threshold (END a fixed one, the others 1e-9 of the sum of the terms) that is far above rounding:
+they only choose which neurons are looked at more closely.
 """
 
 import numpy as np

@@ -81,8 +81,8 @@ from .stream import CELL, CHORD, END, f4_cell, f4_chord, f4_end, f8_cell, f8_cho
 # whether its spikes are wanted
 W_TEST, W_PLAIN, W_KEEP, W_COLUMNS = 0, 1, 2, 3
 GENERAL_PATH, SOURCE = 3, 4
-# planf[p, ...]: shortest refractory period, distance that END keeps from the threshold, chords (three of: factor of the margin, of V, of its
-# slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
+# planf[p, ...]: shortest refractory period, distance that END keeps from the threshold, chords (three of: factor of the margin,
+# of V, of its slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
 W_T_REF, W_NEAR, W_CHORD, W_FALL, WF_COLUMNS = 0, 1, 2, 11, 17
 LINE = 64
 FEW, SOON = 3, 8  # rows of so few synapses are fetched so many records in advance

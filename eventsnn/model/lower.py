@@ -223,4 +223,5 @@ def lower(network, shards=1):
     widest = max([1, *(c.m for c in classes)])
     light = tuple(replace(p, connection=None) for p in network.projections.values())
     return Lowered(names, populations, light, first, kinetics.pack(classes, n_ports), wiring,
-                   next(c for c in layout.CELL_COLUMNS if c >= layout.MODES + widest), tuple(c.basis for c in classes), tuple(least), shards)
+                   next(c for c in layout.CELL_COLUMNS if c >= layout.MODES + widest), tuple(c.basis for c in classes),
+                   tuple(least), shards)

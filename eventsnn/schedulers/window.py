@@ -132,9 +132,9 @@ class Window(Scheduler):
             count=integers(k, BINS + 2), pops=integers(k, n_pop, L_COLUMNS), listed=integers(k, longest + 8),
             arrived=integers(k, len(wiring.proj)), spikes=integers(k, n_pop), factor=np.zeros((k, F_ROWS, 12)),
             ahead=np.zeros((k, 4, BATCH)), epoch=integers(k, n_pop, 2), scratch=np.zeros((k, *self.scratch.shape)),
-            slot=integers(n), pool=np.zeros((n, H_COLUMNS)), batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)),
-            watch=integers(n), touched=integers(n), noise=integers(0, private.N_COLUMNS), noise_f=np.zeros((0, 2)),
-            noise_u=np.zeros((0, 2), np.uint64), drawn_id=np.tile(drawn_id, (k, 1)),
+            slot=integers(n), pool=np.zeros((n, H_COLUMNS)), batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)),
+            ending=np.zeros((n, 2)), watch=integers(n), touched=integers(n), noise=integers(0, private.N_COLUMNS),
+            noise_f=np.zeros((0, 2)), noise_u=np.zeros((0, 2), np.uint64), drawn_id=np.tile(drawn_id, (k, 1)),
             drawn_weight=np.tile(drawn_weight, (k, 1)))
         lanes.n[:, [FREE_ENTRY, LANE_RUNAWAY]] = -1
         lanes.n[:, LANE_SHARD] = np.arange(k)
