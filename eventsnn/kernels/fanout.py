@@ -85,7 +85,7 @@ def delay_of(wir, k, at):
     return wir.delay[i]
 
 
-@inner
+@inlined
 def run_end(wir, k, at, stop):
     """First position after `at` whose delay differs from the one there, at most `stop`."""
     kind = wir.proj[k, J_DELAYS]
