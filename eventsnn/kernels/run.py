@@ -65,7 +65,7 @@ G_GIVEN, G_SAMPLE, G_MEETING, G_TRIAL, G_BUSY, G_EVENTS, G_COLUMNS = 0, 1, 2, 3,
 B_CODE, B_BUSY, B_EVENTS, B_COLUMNS = 0, 1, 2, 8
 # results of `run_windows` beside those of `hot`
 MORE_HANDS, FEWER_HANDS = 10, 11
-RICH, PATIENCE = 4000, 32  # synaptic events per window that are worth a team; windows before it is changed
+RICH, PATIENCE = 4000, 16  # synaptic events per window that are worth a team; windows before it is changed
 AHEAD = 6  # spikes whose rows are asked for in advance
 
 

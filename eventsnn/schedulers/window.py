@@ -113,6 +113,7 @@ class Window(Scheduler):
         self._take_noise()
         self._fresh = True
         self._heavy = self._heaviest()
+        self._hands = kernel.FEWER_HANDS  # what the last windows asked for
 
     def _greatest_delays(self):
         wiring = self.lowered.wiring
@@ -263,8 +264,9 @@ class Window(Scheduler):
                                       first, end, gate, board, self._settings, clock, progress, stop, *source, compiled,
                                       self.max_rounds)
 
-        code = carry(0, k)
+        code = self._hands if k > 1 else carry(0, k)
         while code in (kernel.MORE_HANDS, kernel.FEWER_HANDS):
+            self._hands = code
             if code == kernel.MORE_HANDS:
                 clock[:], progress[:], gate[0] = clock[0], progress[0], 0
                 progress[:, kernel.G_MEETING] &= 1
