@@ -236,8 +236,9 @@ class Window(Scheduler):
         if not plain or not (two or three):
             return w.GENERAL_PATH
         margin = state.par[part, layout.S_V_INF] - state.par[part, layout.S_THETA]
-        if two and margin.min() > 0.0 and self._heavy * np.abs(kinetics.f[c, layout.JUMP_ROW:]).max() < HEAVY * (
-                state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min():
+        span = (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
+        tame = max(margin.max(), self._heavy * np.abs(kinetics.f[c, layout.JUMP_ROW:]).max()) < HEAVY * span
+        if two and margin.min() > 0.0 and tame:
             return w.END
         leaky = kinetics.f[c, layout.RATE_HI, :m].min() > 0.0
         return w.CHORD if two and leaky and margin.max() <= 0.0 else w.CELL
