@@ -15,13 +15,13 @@ def assert_same(a, b, names):
         assert np.array_equal(a.spikes[name].neurons, b.spikes[name].neurons), name
 
 
-def balanced(n=2000, k=100):
+def balanced(n=4000, k=100):
     """A network busy enough for a team: several thousand synaptic events per window."""
     rng = np.random.default_rng(1)
     net = es.Network()
-    net.add("n", es.LIF(n, tau_mem=20 * MS, tau_syn=5 * MS, v_threshold=20.0, v_reset=10.0, t_ref=2 * MS, i_offset=26.0,
+    net.add("n", es.LIF(n, tau_mem=20 * MS, tau_syn=5 * MS, v_threshold=20.0, v_reset=10.0, t_ref=2 * MS, i_offset=40.0,
                         v_init=rng.uniform(10.0, 20.0, n)))
-    weight = np.repeat(np.where(np.arange(n) < 0.8 * n, 0.8, -9.0), k).astype(np.float32)
+    weight = np.repeat(np.where(np.arange(n) < 0.8 * n, 0.4, -2.0), k).astype(np.float32)
     net.connect("n", "n", es.RandomOutdegree(k, weight=weight, delay=1.5 * MS, seed=1))
     return net
 
