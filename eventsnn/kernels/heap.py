@@ -64,8 +64,7 @@ def maintain(kin, wir, st, q, p0, p1, now, wk):
     for p in range(p0, p1):
         if epoch_end(wir, st, p) > now:
             continue
-        for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
-            rescale(kin, wir, st, j, wk.scratch)
+        rescale(kin, wir, st, wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST], wk.scratch)
         st.pop[p, 0] += 1
         for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
             if wir.pop[p, P_FIRES] and st.flag[j, 0] == ACTIVE and st.due[j] == np.inf:

@@ -191,21 +191,53 @@ def condemn(st, lane, p, j):
 
 
 @inner
-def solve_batch(kin, wir, st, lane, p, begin, scratch):
-    """The crossings of all neurons condemned in the window, and cell, that `begin` lies in. Returns OK or NO_MEMORY."""
+def _in_order(times, n, begin, end, count, order):
+    """order[i] = (time, place) of the `n` crossings times[place] within a window, sorted by time."""
+    bins = 1
+    while bins < n and 2 * bins < count.size - 1:
+        bins *= 2
+    count[:bins + 1] = 0
+    scale = bins / (end - begin)
+    for i in range(n):
+        count[min(max(np.int64((times[i, H_DUE] - begin) * scale), 0), bins - 1) + 1] += 1
+    for b in range(bins):
+        count[b + 1] += count[b]
+    for i in range(n):
+        b = min(max(np.int64((times[i, H_DUE] - begin) * scale), 0), bins - 1)
+        to = count[b]
+        count[b] += 1
+        order[to, 0], order[to, 1] = times[i, H_DUE], i
+    for i in range(1, n):
+        time, place = order[i, 0], order[i, 1]
+        to = i
+        while to > 0 and order[to - 1, 0] > time:
+            order[to, 0], order[to, 1] = order[to - 1, 0], order[to - 1, 1]
+            to -= 1
+        order[to, 0], order[to, 1] = time, place
+
+
+@inner
+def solve_batch(kin, wir, st, lane, p, begin, end, scratch):
+    """The crossings of all neurons condemned in the window, and cell, from `begin` to `end`. Returns OK or NO_MEMORY.
+
+    They are noted in the order of time, so that every later sort finds them in order.
+    """
     c = wir.pop[p, P_CLASS]
-    first = lane.pops[p, L_BASE]
+    first, n = lane.pops[p, L_BASE], lane.pops[p, L_BATCH]
+    batch, order = lane.batch[first:], lane.ending[first:]
     start = epoch_start(wir, st, p)
     until = cell_end(wir, st, p, begin) - start
     amplitude = kin.f[c, AMP0_ROW, 0]
-    lane.n[LANE_SEARCHES] += lane.pops[p, L_BATCH]
-    for at in range(first, first + lane.pops[p, L_BATCH]):
-        entry = lane.batch[at]
-        j, last = np.int64(entry[H_ID]), entry[H_LAST]
-        due = entry[H_DUE]
-        if np.isnan(due):
+    lane.n[LANE_SEARCHES] += n
+    for at in range(n):
+        entry = batch[at]
+        if np.isnan(entry[H_DUE]):
+            last = entry[H_LAST]
             t = next_crossing(kin, c, entry[H_MARGIN], entry, H_X, last - start, until, scratch[S_WORK:])
-            due = max(start + t, last)
+            entry[H_DUE] = max(start + t, last)
+    _in_order(batch, n, begin, end, lane.count, order)
+    for at in range(n):
+        due, j = order[at, 0], np.int64(batch[np.int64(order[at, 1]), H_ID])
         if not record(lane, p, due, j, amplitude):
             return NO_MEMORY
         st.due[j] = due + st.par[j, S_T_REF]

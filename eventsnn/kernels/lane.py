@@ -37,6 +37,7 @@ class Lane(NamedTuple):
     spikes: np.ndarray  # i8[n_pop]
     factor: np.ndarray  # f8[F_ROWS, 12]
     ahead: np.ndarray  # f8[4, BATCH] growth of each mode, and time, of the next rows
+    behind: np.ndarray  # f8[4, BATCH] decay of each mode, and minus the time, of the next ends of refractoriness
     slot: np.ndarray  # i8[N] place of a hot neuron in the pool
     pool: np.ndarray  # f8[N, H_COLUMNS]
     batch: np.ndarray  # f8[N, H_COLUMNS] neurons that have crossed in this window
@@ -64,6 +65,7 @@ class Lanes(NamedTuple):
     spikes: np.ndarray
     factor: np.ndarray
     ahead: np.ndarray
+    behind: np.ndarray
     epoch: np.ndarray  # i8[lanes, n_pop, 2] State.pop of each lane
     scratch: np.ndarray  # f8[lanes, rows, columns]
     slot: np.ndarray
@@ -84,8 +86,8 @@ class Lanes(NamedTuple):
 def lane_of(lanes, s):
     """Lane number `s`."""
     return Lane(lanes.n[s], lanes.mem[s], lanes.head[s], lanes.count[s], lanes.pops[s], lanes.listed[s], lanes.arrived[s],
-                lanes.spikes[s], lanes.factor[s], lanes.ahead[s], lanes.slot, lanes.pool, lanes.batch, lanes.rest,
-                lanes.ending, lanes.watch, lanes.touched, lanes.noise, lanes.noise_f, lanes.noise_u,
+                lanes.spikes[s], lanes.factor[s], lanes.ahead[s], lanes.behind[s], lanes.slot, lanes.pool, lanes.batch,
+                lanes.rest, lanes.ending, lanes.watch, lanes.touched, lanes.noise, lanes.noise_f, lanes.noise_u,
                 lanes.drawn_id[s], lanes.drawn_weight[s])
 
 

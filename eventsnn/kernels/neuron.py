@@ -207,24 +207,33 @@ def spike(kin, wir, st, j, now, scratch):
     return amplitude
 
 
+@inlined
+def _not_zero(x, before):
+    return math.copysign(FAINT, before) if abs(x) < FAINT and before != 0.0 else x
+
+
 @inner
-def rescale(kin, wir, st, j, scratch):
-    """Carry the stored modes of neuron `j` over one epoch: X := Phi(L) X.
+def rescale(kin, wir, st, first, end, scratch):
+    """Carry the stored modes of neurons first to end - 1, all of one population, over one epoch: X := Phi(L) X.
 
     A mode never decays to zero: a V that approaches its threshold for ever must not touch it by underflow.
     """
-    p = wir.who[j, 0]
-    c = wir.who[j, 1]
-    if c < 0:
-        return
-    length = wir.popf[p, P_EPOCH]
-    decay(kin, c, length, scratch[S_EXP])
-    move(kin, c, length, scratch[S_EXP], st.cell[j, MODES:], scratch[S_X])
-    for k in range(kin.i[c, N_MODES]):
-        x = scratch[S_X, k]
-        if abs(x) < FAINT and st.cell[j, MODES + k] != 0.0:
-            x = math.copysign(FAINT, st.cell[j, MODES + k])
-        st.cell[j, MODES + k] = x
+    known, e, x = np.int64(-1), scratch[S_EXP], scratch[S_X]
+    for j in range(first, end):
+        c = wir.who[j, 1]
+        if c < 0:
+            return
+        length = wir.popf[wir.who[j, 0], P_EPOCH]
+        if c != known:
+            decay(kin, c, length, e)
+            known = c
+        if kin.i[c, N_COUPLED] == 0:
+            for k in range(kin.i[c, N_MODES]):
+                st.cell[j, MODES + k] = _not_zero(st.cell[j, MODES + k] * e[k], st.cell[j, MODES + k])
+        else:
+            move(kin, c, length, e, st.cell[j, MODES:], x)
+            for k in range(kin.i[c, N_MODES]):
+                st.cell[j, MODES + k] = _not_zero(x[k], st.cell[j, MODES + k])
 
 
 @inner

@@ -85,8 +85,7 @@ def turn(kin, wir, st, lane, plan, planf, p, shard, shards, now, scratch):
     first, end = part(wir, p, shard, shards)
     epoch = epoch_end(wir, st, p) <= now
     if epoch:
-        for j in range(first, end):
-            rescale(kin, wir, st, j, scratch)
+        rescale(kin, wir, st, first, end, scratch)
         st.pop[p, 0] += 1
     if plan[p, W_TEST] == GENERAL_PATH:
         begin_cell_general(kin, wir, st, lane, p, first, end, epoch, now, scratch)
@@ -164,6 +163,13 @@ def gather(lane, side, plan):
     return True
 
 
+@inlined
+def _first(a, b):
+    """Whether the spike at address `a` comes before that at `b`, by time, then neuron."""
+    before, after = load_float(a + F_TIME), load_float(b + F_TIME)
+    return before < after or (before == after and load_int(a + F_ID) < load_int(b + F_ID))
+
+
 @inner
 def keep(lane, begin, end):
     """Append the spikes of the window to store KEPT, sorted by time, then neuron. Returns False without memory."""
@@ -173,6 +179,15 @@ def keep(lane, begin, end):
             return False
     source = lane.mem[GATHERED, ADDRESS]
     target = lane.mem[KEPT, ADDRESS] + lane.mem[KEPT, USED] * step
+    ordered = 1
+    while ordered < n and _first(source + (ordered - 1) * step, source + ordered * step):
+        ordered += 1
+    if ordered >= n:
+        for word in range(0, n * step, 8):
+            store_int(target + word, load_int(source + word))
+        lane.mem[KEPT, USED] += n
+        lane.mem[GATHERED, USED] = 0
+        return True
     bins = 1
     while bins < n and 2 * bins < lane.count.size - 1:
         bins *= 2

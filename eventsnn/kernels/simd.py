@@ -183,12 +183,17 @@ def _make_step(weight, test):
 STEPS = {(w, t.__name__[6:]): _make_step(w, t) for w in ("row", "f4", "f8") for t in (_test_end, _test_cell, _test_chord)}
 
 
-@intrinsic
-def test_four(typing, first, shift, f0, f1, f2, f3, f4, f5, f6, f7, f8):
-    """Flags of the four neurons at address `first`, by the test of the cell; changes nothing."""
+def _make_look(test):
+    """A look at the four neurons at address `first`, which changes nothing: (first, shift, nine factors) -> flags."""
 
-    def generate(context, builder, signature, args):
-        rows = [builder.load(_at(builder, args[0], builder.shl(_I64(k), args[1]), _V4), align=32) for k in range(4)]
-        return _mask(builder, _test_cell(builder, rows, args[2:]))
+    def look(typing, first, shift, f0, f1, f2, f3, f4, f5, f6, f7, f8):
+        def generate(context, builder, signature, args):
+            rows = [builder.load(_at(builder, args[0], builder.shl(_I64(k), args[1]), _V4), align=32) for k in range(4)]
+            return _mask(builder, test(builder, rows, args[2:]))
 
-    return types.int64(types.int64, types.int64, *[types.float64] * 9), generate
+        return types.int64(types.int64, types.int64, *[types.float64] * 9), generate
+
+    return intrinsic(look)
+
+
+LOOKS = {t.__name__[6:]: _make_look(t) for t in (_test_end, _test_cell, _test_chord)}

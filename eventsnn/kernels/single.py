@@ -62,8 +62,8 @@ def release(kin, wir, st, j, now, scratch):
 
 @kernel
 def rescale(kin, wir, st, j, scratch):
-    """See `neuron.rescale`."""
-    neuron.rescale(kin, wir, st, j, scratch)
+    """See `neuron.rescale`, for neuron `j`."""
+    neuron.rescale(kin, wir, st, j, j + 1, scratch)
 
 
 @kernel

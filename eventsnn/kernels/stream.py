@@ -17,7 +17,7 @@ import numpy as np
 
 from ..jit import inlined, inner
 from .memory import load_float, load_id, load_single, store_float, store_int
-from .simd import SLACK, STEPS
+from .simd import LOOKS, SLACK, STEPS
 
 END, CELL, CHORD = 0, 1, 2
 LOWEST = np.array([0, 0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0])  # number of the lowest bit set
@@ -106,3 +106,40 @@ f4_end, f4_cell, f4_chord = (_make("f4", n, o) for n, o in
                              (("end", trips_end), ("cell", trips_cell), ("chord", trips_chord)))
 f8_end, f8_cell, f8_chord = (_make("f8", n, o) for n, o in
                              (("end", trips_end), ("cell", trips_cell), ("chord", trips_chord)))
+
+
+def _make_sweep(name, one):
+    look = LOOKS[name]
+
+    @inner
+    def sweep(first, shift, n, factor, listed):
+        """List which of the `n` neurons at address `first` trip, hot and refractory ones left out. Returns how many."""
+        f0, f1, f2 = load_float(factor), load_float(factor + 8), load_float(factor + 16)
+        f3, f4, f5 = load_float(factor + 24), load_float(factor + 32), load_float(factor + 40)
+        f6, f7, f8 = load_float(factor + 48), load_float(factor + 56), load_float(factor + 64)
+        found = np.int64(0)
+        i = np.int64(0)
+        while i + 4 <= n:
+            flags = look(first + (i << shift), shift, f0, f1, f2, f3, f4, f5, f6, f7, f8)
+            while flags:
+                j = i + LOWEST[flags]
+                flags &= flags - 1
+                if load_float(first + (j << shift)) < np.inf:
+                    store_int(listed + 8 * found, j)
+                    found += 1
+            i += 4
+        while i < n:
+            a = first + (i << shift)
+            m = load_float(a)
+            if abs(m) < np.inf and one(m, load_float(a + 8), load_float(a + 16), load_float(a + 24), f0, f1, f2, f3, f4, f5, f6,
+                                       f7, f8):
+                store_int(listed + 8 * found, i)
+                found += 1
+            i += 1
+        return found
+
+    return sweep
+
+
+sweep_end, sweep_cell, sweep_chord = (_make_sweep(n, o) for n, o in
+                                      (("end", trips_end), ("cell", trips_cell), ("chord", trips_chord)))

@@ -74,8 +74,25 @@ from .lane import (
 )
 from .memory import ADDRESS, load_float, load_int
 from .neuron import S_EXP, S_PULL, S_ROW, S_SLOPE, activate, arrival_row, cell_end, epoch_start, margin_now
-from .simd import SLACK, address, prefetch, test_four
-from .stream import CELL, CHORD, END, f4_cell, f4_chord, f4_end, f8_cell, f8_chord, f8_end, row_cell, row_chord, row_end, trips
+from .simd import SLACK, address, prefetch
+from .stream import (
+    CELL,
+    CHORD,
+    END,
+    f4_cell,
+    f4_chord,
+    f4_end,
+    f8_cell,
+    f8_chord,
+    f8_end,
+    row_cell,
+    row_chord,
+    row_end,
+    sweep_cell,
+    sweep_chord,
+    sweep_end,
+    trips,
+)
 
 # plan[p, ...]: which test, or GENERAL_PATH or SOURCE; whether a spike does nothing but reset V;
 # whether its spikes are wanted
@@ -157,6 +174,18 @@ def look(wir, st, lane, test, p, j, now):
         heat(st, lane, p, j, now, np.nan)
 
 
+@inner
+def decay_ahead(kin, c, modes, endings, n, start, out):
+    """out[k, i] = exp(-time / tau_k) for the first `n` ends of refractoriness, as `flow.decay_here`; out[3]: their times."""
+    for i in range(n):
+        out[3, i] = start - endings[i, 0]
+    times = out[3]
+    for k in range(modes):
+        high, low, row = kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k], out[k]
+        for i in range(np.uint64(n)):
+            row[i] = growth(times[i], high, low)
+
+
 @inlined
 def take_endings(st, lane, p, end):
     """Move the refractory periods that end before `end` to lane.ending, in order of time. Returns how many."""
@@ -173,19 +202,28 @@ def take_endings(st, lane, p, end):
             lane.ending[to, 0], lane.ending[to, 1] = lane.ending[to - 1, 0], lane.ending[to - 1, 1]
             to -= 1
         lane.ending[to, 0], lane.ending[to, 1] = time, j
-        prefetch(address(st.par) + np.int64(j) * (8 * st.par.shape[1]))
-        prefetch(address(st.cell) + np.int64(j) * (8 * st.cell.shape[1]))
         taken += 1
     lane.pops[p, L_REST] = kept - first
     return taken - first
 
 
 @inlined
-def wake(kin, wir, st, lane, planf, test, p, c, modes, at, start, scratch):
-    """The refractory period of lane.ending[at] ends."""
+def wake(kin, wir, st, lane, planf, test, p, c, modes, ended, endings, start, scratch):
+    """The refractory period number `ended` of `endings` in lane.ending ends."""
+    at = lane.pops[p, L_BASE] + ended
     time, j = lane.ending[at, 0], np.uint64(lane.ending[at, 1])
+    if ended + FEW < endings:
+        later = np.int64(lane.ending[at + FEW, 1])
+        prefetch(address(st.par) + later * (8 * st.par.shape[1]))
+        prefetch(address(st.cell) + later * (8 * st.cell.shape[1]))
     e, row = scratch[S_EXP], scratch[S_ROW]
-    decay_here(kin, c, time - start, e)
+    if kin.i[c, N_COUPLED] == 0:
+        if ended & (BATCH - 1) == 0:
+            decay_ahead(kin, c, modes, lane.ending[at:], min(endings - ended, BATCH), start, lane.behind)
+        for k in range(modes):
+            e[k] = lane.behind[k, ended & (BATCH - 1)]
+    else:
+        decay_here(kin, c, time - start, e)
     read_row(kin, c, time - start, e, kin.f[c, VOLT_ROW], row)
     rest, size = 0.0, 0.0
     for k in range(1, modes):
@@ -352,7 +390,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             grow_ahead(kin, c, modes, r, min(n - i, BATCH), start, ahead)
         now = load_float(r + R_TIME)
         while ended < endings and lane.ending[base_of_lane + ended, 0] <= now:
-            wake(kin, wir, st, lane, planf, test, p, c, modes, base_of_lane + ended, start, scratch)
+            wake(kin, wir, st, lane, planf, test, p, c, modes, ended, endings, start, scratch)
             ended += 1
             told = -1.0
         k = load_int(r + R_KEY) & ((1 << PROJECTION_BITS) - 1)
@@ -446,7 +484,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             if code != OK:
                 return code
     while ended < endings:
-        wake(kin, wir, st, lane, planf, test, p, c, modes, base_of_lane + ended, start, scratch)
+        wake(kin, wir, st, lane, planf, test, p, c, modes, ended, endings, start, scratch)
         ended += 1
     if lane.pops[p, L_HOT] > 0:
         v_rows(kin, planf, p, c, modes, end - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
@@ -454,7 +492,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
         if code != OK:
             return code
     if lane.pops[p, L_BATCH] > 0:
-        return solve_batch(kin, wir, st, lane, p, begin, scratch)
+        return solve_batch(kin, wir, st, lane, p, begin, end, scratch)
     return OK
 
 
@@ -476,24 +514,15 @@ def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, everyone, now, sc
             return
         v_rows(kin, planf, p, c, modes, now - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
         chord_test(planf, p, lane)
-        for j in range(first, end):
-            if st.cell[j, MARGIN] < np.inf:
-                look(wir, st, lane, test, p, j, now)
-        return
-    cell_test(kin, planf, p, c, modes, CELL, now - start, cell_end(wir, st, p, now) - start, lane, scratch)
-    f = lane.factor[F_TEST]
-    f0, f1, f2, f3, f4, f5, f6, f7, f8 = f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]
-    cell, width = address(st.cell), 8 * st.cell.shape[1]
+    else:
+        cell_test(kin, planf, p, c, modes, test, now - start, cell_end(wir, st, p, now) - start, lane, scratch)
     shift = np.int64(5) if st.cell.shape[1] == 4 else (np.int64(6) if st.cell.shape[1] == 8 else np.int64(7))
-    j = first
-    while j < end:
-        if j + 4 <= end:
-            flags = test_four(cell + j * width, shift, f0, f1, f2, f3, f4, f5, f6, f7, f8)
-            for k in range(4):
-                if (flags >> k) & 1 and st.cell[j + k, MARGIN] < np.inf:
-                    heat(st, lane, p, j + k, now, np.nan)
-            j += 4
-        else:
-            if st.cell[j, MARGIN] < np.inf:
-                look(wir, st, lane, CELL, p, j, now)
-            j += 1
+    at, factors, listed = address(st.cell) + (first << shift), address(lane.factor[F_TEST]), address(lane.listed)
+    if test == END:
+        found = sweep_end(at, shift, end - first, factors, listed)
+    elif test == CHORD:
+        found = sweep_chord(at, shift, end - first, factors, listed)
+    else:
+        found = sweep_cell(at, shift, end - first, factors, listed)
+    for i in range(found):
+        heat(st, lane, p, first + lane.listed[i], now, np.nan)

@@ -113,6 +113,7 @@ class Window(Scheduler):
         self._take_noise()
         self._fresh = True
         self._heavy = self._heaviest()
+        self._plans = None
         self._hands = kernel.FEWER_HANDS  # what the last windows asked for
 
     def _greatest_delays(self):
@@ -132,10 +133,11 @@ class Window(Scheduler):
             n=integers(k, N_LANE), mem=integers(k, calendar.N_STORES, 3), head=np.full((k, n_pop, 2 * buckets), -1),
             count=integers(k, BINS + 2), pops=integers(k, n_pop, L_COLUMNS), listed=integers(k, longest + 8),
             arrived=integers(k, len(wiring.proj)), spikes=integers(k, n_pop), factor=np.zeros((k, F_ROWS, 12)),
-            ahead=np.zeros((k, 4, BATCH)), epoch=integers(k, n_pop, 2), scratch=np.zeros((k, *self.scratch.shape)),
-            slot=integers(n), pool=np.zeros((n, H_COLUMNS)), batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)),
-            ending=np.zeros((n, 2)), watch=integers(n), touched=integers(n), noise=integers(0, private.N_COLUMNS),
-            noise_f=np.zeros((0, 2)), noise_u=np.zeros((0, 2), np.uint64), drawn_id=np.tile(drawn_id, (k, 1)),
+            ahead=np.zeros((k, 4, BATCH)), behind=np.zeros((k, 4, BATCH)), epoch=integers(k, n_pop, 2),
+            scratch=np.zeros((k, *self.scratch.shape)), slot=integers(n), pool=np.zeros((n, H_COLUMNS)),
+            batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)), watch=integers(n),
+            touched=integers(n), noise=integers(0, private.N_COLUMNS), noise_f=np.zeros((0, 2)),
+            noise_u=np.zeros((0, 2), np.uint64), drawn_id=np.tile(drawn_id, (k, 1)),
             drawn_weight=np.tile(drawn_weight, (k, 1)))
         lanes.n[:, [FREE_ENTRY, LANE_RUNAWAY]] = -1
         lanes.n[:, LANE_SHARD] = np.arange(k)
@@ -186,7 +188,7 @@ class Window(Scheduler):
             yield int(self.lowered.wiring.proj[k, layout.J_SOURCE]), k, self.lanes.noise_f[rows], self.lanes.noise_u[rows]
 
     def _plan(self):
-        """What each population needs; thresholds and refractory periods may have been changed since."""
+        """What each population needs; asked again after a change of parameters."""
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
         n_pop = len(self.lowered.names)
         plan, planf = np.zeros((n_pop, w.W_COLUMNS), np.int64), np.zeros((n_pop, w.WF_COLUMNS))
@@ -243,12 +245,19 @@ class Window(Scheduler):
         leaky = kinetics.f[c, layout.RATE_HI, :m].min() > 0.0
         return w.CHORD if two and leaky and margin.max() <= 0.0 else w.CELL
 
+    def change(self, p, new):
+        """See `Scheduler.change`."""
+        self._plans = None
+        super().change(p, new)
+
     def advance(self, until, probe=None):
         """Process every event with time <= until; see `Heap.advance`."""
         low, lanes, k = self.lowered, self.lanes, self._shards
         compiled = new_probe(probe)
         source = self.sources.take(until)
-        plan, planf = self._plan()
+        if self._plans is None:
+            self._plans = self._plan()
+        plan, planf = self._plans
         lanes.epoch[:] = self.state.pop
         self.state.stamp[:] = -1
         lanes.n[:, LANE_INSTANT] = 0
