@@ -12,67 +12,12 @@ from functools import cache
 from pathlib import Path
 
 import numba
-from numba.core import codegen as _codegen
 from numba.core import config as _config
-from numba.core import event as _event
+
+from . import compiler
 
 PACKAGE = Path(__file__).parent
-
-
-class _Nesting(_event.Listener):
-    """Tells whether the function that Numba is compiling now is an `inner` one."""
-
-    def __init__(self):
-        self.stack = []
-
-    def on_start(self, event):
-        """Numba begins to compile a function."""
-        self.stack.append(bool(getattr(event.data.get("dispatcher"), "only_linked", False)))
-
-    def on_end(self, event):
-        """Numba is done with it."""
-        self.stack.pop()
-
-    def inside_inner(self):
-        """Whether it is an inner one."""
-        return bool(self.stack) and self.stack[-1]
-
-
-def _link_only():
-    """Make Numba keep inner functions as plain intermediate code, for their callers to link.
-
-    By default it optimises the code of every function, with all it calls, and translates it to machine code, once per level of
-    calls: two thirds of our compile time, for code that is only ever used inside a kernel, where it is optimised again.
-    """
-    nesting = _Nesting()
-    _event.register("numba:compile", nesting)
-    library, engine = _codegen.CPUCodeLibrary, _codegen.JITCPUCodegen
-    optimise, finish, set_env = library._optimize_final_module, library._finalize_final_module, engine.set_env
-
-    def optimise_kernels(self):
-        if not nesting.inside_inner():
-            optimise(self)
-
-    def finish_kernels(self):
-        if nesting.inside_inner():
-            self._finalize_dynamic_globals()
-            self._finalized = True
-        else:
-            finish(self)
-
-    def set_env_of_kernels(self, name, env):
-        if not nesting.inside_inner():
-            set_env(self, name, env)
-
-    library._optimize_final_module, library._finalize_final_module = optimise_kernels, finish_kernels
-    engine.set_env = set_env_of_kernels
-    return True
-
-
-try:
-    LINK_ONLY = _link_only()
-except AttributeError:  # another Numba inside: everything works, compiling takes longer
-    LINK_ONLY = False
+compiler.install()
 
 
 @cache
@@ -119,7 +64,7 @@ def kernel(function):
 
 def _linked(function, **flags):
     dispatcher = jit(function, cache=False, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, **flags)
-    dispatcher.only_linked = LINK_ONLY
+    dispatcher.only_linked = True
     return dispatcher
 
 

@@ -25,7 +25,7 @@ def warm_up(progress=False):
     from .yinyang import training_step
 
     parts = {f"scheduler {name}": lambda name=name: _schedule(name) for name in SCHEDULERS}
-    parts["several samples"] = _samples
+    parts["several samples"] = samples
     parts["training step"] = training_step
     seconds = {}
     for name, part in parts.items():
@@ -67,7 +67,8 @@ def _schedule(name):
     es.simulate(net, spikes, until=20e-3, scheduler=name, record=record, progress=False)
 
 
-def _samples():
+def samples():
+    """A tiny network on two samples."""
     import eventsnn as es
 
     net = es.Network()

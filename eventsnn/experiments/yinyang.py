@@ -12,6 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from ..errors import FormatError, ParameterError
+from .beside import compiling
 from .config import Setting, cores
 
 SETTINGS = {
@@ -56,7 +57,8 @@ def run(settings, out, progress=False):
     for seed in range(settings["seed"], settings["seed"] + settings["seeds"]):
         checkpoints.append(out / f"checkpoint-seed{seed}.npz")
         started = perf_counter()
-        networks.append(learn(settings, seed, checkpoints[-1], progress))
+        with compiling():
+            networks.append(learn(settings, seed, checkpoints[-1], progress))
         taught = perf_counter()
         tests.append(classify(networks[-1].network, samples, settings))
         spent["train_s"] += taught - started

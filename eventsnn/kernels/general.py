@@ -55,7 +55,7 @@ def keep_watch(wir, st, lane, p, j):
 @inner
 def live(kin, wir, st, lane, p, j, now, end, max_rounds, scratch):
     """`hot.advance`, and a watch on the neuron where it is active without a crossing to come in this cell."""
-    code = advance(kin, wir, st, lane, p, j, now, end, False, max_rounds, scratch)
+    code = advance(kin, wir, st, lane, p, j, now, end, np.int64(0), max_rounds, scratch)
     if code == OK and st.flag[j, 0] == ACTIVE and st.cell[j, MARGIN] < np.inf:
         keep_watch(wir, st, lane, p, j)
     return code

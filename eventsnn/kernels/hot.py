@@ -108,7 +108,7 @@ def advance(kin, wir, st, lane, p, j, upto, end, patient, max_rounds, scratch):
     """Own events of hot neuron `j` up to and including time `upto`, in a window that ends at `end` (exclusive).
 
     Its modes in `st` are those of its last event. Afterwards it is hot still, or cooled: resting, or active without a crossing
-    to come in this cell (`patient`: nor in a later one). Returns OK, NO_MEMORY or RAN_AWAY.
+    to come in this cell (`patient` not 0: nor in a later one). Returns OK, NO_MEMORY or RAN_AWAY.
     """
     entry = lane.pool[lane.slot[j]]
     st.cell[j, MARGIN] = entry[H_MARGIN]
@@ -144,7 +144,7 @@ def advance(kin, wir, st, lane, p, j, upto, end, patient, max_rounds, scratch):
             retire(lane, p, st.due[j], j)
         return OK
     if st.flag[j, 0] == ACTIVE and due == np.inf:
-        if not patient or not rising(kin, wir, st, p, j, last, scratch):
+        if patient == 0 or not rising(kin, wir, st, p, j, last, scratch):
             cool(st, lane, p, j, margin)
             return OK
         due = np.nan

@@ -123,9 +123,9 @@ def resume(kin, wir, st_all, lanes, plan, planf, now, fresh):
                     heat(st, lane, p, j, cell_end(wir, st, p, now), np.nan)
             if fresh:
                 if plan[p, W_TEST] == GENERAL_PATH:
-                    begin_cell_general(kin, wir, st, lane, p, first, end, True, now, scratch)
+                    begin_cell_general(kin, wir, st, lane, p, first, end, fresh, now, scratch)
                 else:
-                    begin_cell(kin, wir, st, lane, plan, planf, p, first, end, True, now, scratch)
+                    begin_cell(kin, wir, st, lane, plan, planf, p, first, end, fresh, now, scratch)
 
 
 @kernel

@@ -132,16 +132,14 @@ def _test_cell(builder, rows, args):
 
 
 def _test_chord(builder, rows, args):
-    """Three linear forms of margin, x0, x1 (three factors each): none may be positive."""
+    """The margin and the largest of three linear forms of x0, x1 (two factors each) against a fixed distance (the seventh)."""
     margin, x0, x1, _ = _transpose(builder, rows)
-    size, best = _absolute(builder, margin), None
+    best = None
     for k in range(3):
-        m, a, b = (_splat(builder, f) for f in args[3 * k:3 * k + 3])
-        p, q = builder.fmul(a, x0), builder.fmul(b, x1)
-        value = builder.fadd(builder.fmul(m, margin), builder.fadd(p, q))
-        size = builder.fadd(size, builder.fadd(_absolute(builder, p), _absolute(builder, q)))
+        a, b = (_splat(builder, f) for f in args[2 * k:2 * k + 2])
+        value = builder.fadd(builder.fmul(a, x0), builder.fmul(b, x1))
         best = value if best is None else _larger(builder, best, value)
-    return _reaches(builder, best, builder.fmul(size, ir.Constant(_V4, [SLACK] * 4)))
+    return builder.fcmp_ordered(">=", builder.fadd(margin, best), _splat(builder, args[6]))
 
 
 def _make_step(weight, test):

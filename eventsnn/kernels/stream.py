@@ -9,7 +9,7 @@ cell or row:
 - CHORD: for thresholds above rest. A state crosses at some later time exactly if it lies outside a convex set; chords of its
   boundary and a bound on the slow mode enclose it from inside. Silent neurons need no other attention until the epoch ends.
 
-All keep a distance from the threshold (END a fixed one, the others 1e-9 of the sum of the terms) that is far above rounding:
+All keep a distance from the threshold (CELL 1e-9 of the sum of the terms, the others a fixed one) that is far above rounding:
 they only choose which neurons are looked at more closely.
 """
 
@@ -40,10 +40,7 @@ def trips_cell(m, x0, x1, x2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
 @inlined
 def trips_chord(m, x0, x1, x2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
     """CHORD for one neuron."""
-    p0, q0, p1, q1, p2, q2 = f1 * x0, f2 * x1, f4 * x0, f5 * x1, f7 * x0, f8 * x1
-    best = max(f0 * m + (p0 + q0), max(f3 * m + (p1 + q1), f6 * m + (p2 + q2)))
-    size = abs(m) + (abs(p0) + abs(q0)) + (abs(p1) + abs(q1)) + (abs(p2) + abs(q2))
-    return best + SLACK * size >= 0.0
+    return m + max(max(f0 * x0 + f1 * x1, f2 * x0 + f3 * x1), f4 * x0 + f5 * x1) >= f6
 
 
 @inlined

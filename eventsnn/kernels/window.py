@@ -98,9 +98,9 @@ from .stream import (
 # whether its spikes are wanted
 W_TEST, W_PLAIN, W_KEEP, W_COLUMNS = 0, 1, 2, 3
 GENERAL_PATH, SOURCE = 3, 4
-# planf[p, ...]: shortest refractory period, distance that END keeps from the threshold, chords (three of: factor of the margin,
-# of V, of its slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
-W_T_REF, W_NEAR, W_CHORD, W_FALL, WF_COLUMNS = 0, 1, 2, 11, 17
+# planf[p, ...]: shortest refractory period, distance that END and CHORD keep from the threshold, chords (three of: factor of V,
+# of its slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
+W_T_REF, W_NEAR, W_CHORD, W_FALL, WF_COLUMNS = 0, 1, 2, 8, 14
 LINE = 64
 FEW, SOON = 3, 8  # rows of so few synapses are fetched so many records in advance
 
@@ -160,10 +160,10 @@ def chord_test(planf, p, lane):
     """Factors of the test CHORD from the rows of V and its slope now."""
     f, row, slope = lane.factor[F_TEST], lane.factor[F_NOW], lane.factor[F_FALL]
     for k in range(3):
-        along, up = planf[p, W_CHORD + 3 * k + 1], planf[p, W_CHORD + 3 * k + 2]
-        f[3 * k] = planf[p, W_CHORD + 3 * k]
-        f[3 * k + 1] = along * row[0] + up * slope[0]
-        f[3 * k + 2] = along * row[1] + up * slope[1]
+        along, up = planf[p, W_CHORD + 2 * k], planf[p, W_CHORD + 2 * k + 1]
+        f[2 * k] = along * row[0] + up * slope[0]
+        f[2 * k + 1] = along * row[1] + up * slope[1]
+    f[6] = -planf[p, W_NEAR]
 
 
 @inlined
@@ -260,7 +260,7 @@ def settle(kin, wir, st, lane, test, p, j, modes, now, end, lazy, max_rounds, sc
         if verdict == YES and lazy:
             condemn(st, lane, p, j)
             return OK
-    return advance(kin, wir, st, lane, p, j, now, end, test == CHORD, max_rounds, scratch)
+    return advance(kin, wir, st, lane, p, j, now, end, np.int64(test == CHORD), max_rounds, scratch)
 
 
 @inlined
@@ -303,7 +303,7 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
                     condemn(st, lane, p, j)
                 elif verdict != NO:
                     st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2] = x0, x1, x2
-                    status = advance(kin, wir, st, lane, p, j, now, end, test == CHORD, max_rounds, scratch)
+                    status = advance(kin, wir, st, lane, p, j, now, end, np.int64(test == CHORD), max_rounds, scratch)
                     if status != OK:
                         return status
                     x0, x1, x2 = st.cell[u, MODES], st.cell[u, MODES + 1], st.cell[u, MODES + 2]
@@ -382,7 +382,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     f = lane.factor[F_TEST]
     jumps, factors = address(jump), address(f)
     base = lane.mem[RECORDS, ADDRESS]
-    ended, told, known = 0, -1.0, np.int64(-1)
+    ended, told, known = np.int64(0), -1.0, np.int64(-1)
     lane.n[LANE_ROWS] += n
     for i in range(n):
         r = base + i * (8 * RECORD_WORDS)

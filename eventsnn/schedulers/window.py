@@ -38,8 +38,8 @@ BUCKETS = 1 << 12  # of the calendar, at most
 NARROWER = 1.0 - 2.0**-20  # windows keep this distance from the shortest delay, against rounding
 CELLS = 8.0  # longest window of acyclic networks, in cells
 IDLE_WINDOW = 10e-3  # s, where there are no cells either
-NEAR = 1e-5  # distance that the test END keeps from the threshold, in units of that from reset to threshold
-HEAVY = 1e4  # weights above this many of those units make END unsafe against rounding
+NEAR = 1e-5  # distance that the tests END and CHORD keep from the threshold, in units of that from reset to threshold
+HEAVY = 1e4  # weights above this many of those units make these unsafe against rounding
 CHORDS = (0.7, 2.0)  # ends of the chords: times before the maximum, in units of the fastest time constant
 
 
@@ -50,7 +50,7 @@ def longest_window(lowered):
 
 
 def _chords(kinetics, c):
-    """Three half-planes that enclose, from inside, the states that never cross: (of margin, of V, of its slope) each.
+    """Three half-planes that enclose, from inside, the states that never cross: margin + (of V) V + (of its slope) V' < 0.
 
     In units of the distance D from rest to threshold, states are (V, V') above rest. Those that will just touch form the
     trajectory that runs into (1, 0); the two chords join three of its points, the third half-plane bounds what lies beyond.
@@ -73,10 +73,9 @@ def _chords(kinetics, c):
     rows = []
     for (v0, g0), (v1, g1) in zip(points[:-1], points[1:]):
         normal = np.array([g1 - g0, v0 - v1])
-        offset = normal @ (v0, g0)
-        rows.append(np.array([offset, *normal]) * np.sign(offset) / abs(offset))
+        rows.append(normal / (normal @ (v0, g0)))
     v, g = points[-1]
-    rows.append(np.array([lean * v + g, lean, 1.0]) / (lean * v + g))
+    rows.append(np.array([lean, 1.0]) / (lean * v + g))
     return np.concatenate(rows)
 
 
@@ -208,7 +207,7 @@ class Window(Scheduler):
             rates = kinetics.f[c, layout.RATE_HI, :3] * wiring.popf[p, layout.P_HORIZON]
             planf[p, w.W_FALL:w.W_FALL + 6] = np.concatenate([rates, rates * np.exp(rates)]) if rates.size == 3 else 0.0
             if plan[p, w.W_TEST] == w.CHORD:
-                planf[p, w.W_CHORD:w.W_CHORD + 9] = _chords(kinetics, c)
+                planf[p, w.W_CHORD:w.W_CHORD + 6] = _chords(kinetics, c)
         planf[:, w.W_T_REF] *= 1.0 - 1e-9
         return plan, planf
 
@@ -239,11 +238,12 @@ class Window(Scheduler):
             return w.GENERAL_PATH
         margin = state.par[part, layout.S_V_INF] - state.par[part, layout.S_THETA]
         span = (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
-        tame = max(margin.max(), self._heavy * np.abs(kinetics.f[c, layout.JUMP_ROW:]).max()) < HEAVY * span
+        largest = np.abs(margin[np.isfinite(margin)]).max(initial=0.0)
+        tame = max(largest, self._heavy * np.abs(kinetics.f[c, layout.JUMP_ROW:]).max()) < HEAVY * span
         if two and margin.min() > 0.0 and tame:
             return w.END
         leaky = kinetics.f[c, layout.RATE_HI, :m].min() > 0.0
-        return w.CHORD if two and leaky and margin.max() <= 0.0 else w.CELL
+        return w.CHORD if two and leaky and tame and margin.max() <= 0.0 else w.CELL
 
     def change(self, p, new):
         """See `Scheduler.change`."""

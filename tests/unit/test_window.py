@@ -111,7 +111,7 @@ def test_chords_never_call_a_crossing_quiet(tau_syn):
         if v >= 1.0:
             continue
         # factors as at epoch time 0, with modes (V, V') instead of the eigenmodes
-        trips = trips_chord(-distance, v * distance, g * distance, 0.0, chords)
+        trips = trips_chord(-distance, v * distance, g * distance, 0.0, np.array([*chords, -1e-9 * distance, 0.0, 0.0]))
         assert trips or height <= 1.0 + 1e-9, (tau_syn, v, g, height)
         calm += height < 0.9
         quiet += height < 0.9 and not trips
