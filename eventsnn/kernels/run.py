@@ -30,6 +30,7 @@ from .calendar import (
     link,
     send,
 )
+from .factors import GENERAL_PATH, SOURCE, W_KEEP, W_TEST
 from .fanout import delay_of, prefetch_rows
 from .general import begin_cell_general, carry_general
 from .hot import NO_MEMORY, OK, cool, heat, retire
@@ -53,8 +54,9 @@ from .lane import (
 )
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
 from .neuron import cell_end, epoch_end, rescale, search, voltage
+from .stream import CHORD
 from .team import meet
-from .window import CHORD, GENERAL_PATH, SOURCE, W_KEEP, W_TEST, begin_cell, carry
+from .window import begin_cell, carry
 
 # settings: buckets per second; longest window, s
 PER_SECOND, LONGEST = 0, 1

@@ -22,7 +22,6 @@ from ..layout import (
     J_WEIGHT,
     JUMP_ROW,
     MARGIN,
-    MARGIN_ROW,
     MODES,
     N_COUPLED,
     N_MODES,
@@ -32,11 +31,6 @@ from ..layout import (
     PROCEDURAL,
     RATE_HI,
     RATE_LO,
-    S_THETA,
-    S_V_INF,
-    S_V_RESET,
-    SLOPE_ROW,
-    VOLT_ROW,
 )
 from .calendar import (
     PROJECTION_BITS,
@@ -49,9 +43,9 @@ from .calendar import (
     RECORDS,
     collect,
 )
-from .elementary import exp, growth
+from .elementary import growth
+from .factors import W_PLAIN, W_T_REF, W_TEST, cell_test, chord_test, v_rows, v_rows_here
 from .fanout import drawn_part, weights_drawn
-from .flow import decay_here, read_row
 from .hot import NO, NO_MEMORY, OK, UNSURE, YES, advance, condemn, cool, crossed, heat, solve_batch
 from .lane import (
     BATCH,
@@ -68,13 +62,13 @@ from .lane import (
     L_BASE,
     L_BATCH,
     L_HOT,
-    L_REST,
     LANE_HOT_EVENTS,
     LANE_ROWS,
 )
 from .memory import ADDRESS, load_float, load_int
-from .neuron import S_EXP, S_PULL, S_ROW, S_SLOPE, activate, arrival_row, cell_end, epoch_start, margin_now
-from .simd import SLACK, address, prefetch
+from .neuron import S_EXP, S_PULL, arrival_row, cell_end, epoch_start
+from .resting import take_endings, wake
+from .simd import address, prefetch
 from .stream import (
     CELL,
     CHORD,
@@ -94,155 +88,8 @@ from .stream import (
     trips,
 )
 
-# plan[p, ...]: which test, or GENERAL_PATH or SOURCE; whether a spike does nothing but reset V;
-# whether its spikes are wanted
-W_TEST, W_PLAIN, W_KEEP, W_COLUMNS = 0, 1, 2, 3
-GENERAL_PATH, SOURCE = 3, 4
-# planf[p, ...]: shortest refractory period, distance that END and CHORD keep from the threshold, chords (three of: factor of V,
-# of its slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
-W_T_REF, W_NEAR, W_CHORD, W_FALL, WF_COLUMNS = 0, 1, 2, 8, 14
 LINE = 64
 FEW, SOON = 3, 8  # rows of so few synapses are fetched so many records in advance
-
-
-@inlined
-def v_rows(kin, planf, p, c, modes, time, scratch, row, fall):
-    """row: what reads V - threshold at epoch time `time`; fall: see `hot.crossed`, over the length of a cell before it."""
-    decay_here(kin, c, time, scratch[S_EXP])
-    read_row(kin, c, time, scratch[S_EXP], kin.f[c, MARGIN_ROW], scratch[S_ROW])
-    for k in range(modes):
-        row[k] = scratch[S_ROW, k]
-    for k in range(modes, 3):
-        row[k] = 0.0
-    if modes < 3:
-        read_row(kin, c, time, scratch[S_EXP], kin.f[c, SLOPE_ROW], scratch[S_SLOPE])
-        for k in range(6):
-            fall[k] = scratch[S_SLOPE, k] if k < modes else 0.0
-    else:
-        for k in range(3):
-            fall[k], fall[3 + k] = planf[p, W_FALL + k] * row[k], planf[p, W_FALL + 3 + k] * row[k]
-
-
-@inlined
-def v_rows_here(kin, planf, p, c, modes, time, growth, scratch, row, fall):
-    """As `v_rows`, from the factors exp(time/tau) that are known already: for tests, which need no last digits."""
-    if kin.i[c, N_COUPLED] > 0:
-        v_rows(kin, planf, p, c, modes, time, scratch, row, fall)
-        return
-    for k in range(modes):
-        decayed = 1.0 / growth[k]
-        row[k] = kin.f[c, MARGIN_ROW, k] * decayed
-        if modes < 3:
-            fall[k] = kin.f[c, SLOPE_ROW, k] * decayed
-    if modes == 3:
-        for k in range(3):
-            fall[k], fall[3 + k] = planf[p, W_FALL + k] * row[k], planf[p, W_FALL + 3 + k] * row[k]
-
-
-@inlined
-def cell_test(kin, planf, p, c, modes, test, here, there, lane, scratch):
-    """Factors of the tests END and CELL from epoch time `here` to the end of the cell, `there`."""
-    f = lane.factor[F_TEST]
-    v_rows(kin, planf, p, c, modes, there, scratch, lane.factor[F_TEST], lane.factor[F_FALL])
-    fall = lane.factor[F_FALL]
-    for k in range(3):
-        if test == END:
-            f[3 + k] = f[6 + k] = -planf[p, W_NEAR]
-        elif modes < 3:
-            f[3 + k] = f[6 + k] = -fall[k] * (there - here)  # V is concave from its maximum to the end of the cell
-        else:
-            part = kin.f[c, RATE_HI, k] * (there - here)
-            f[3 + k], f[6 + k] = part * f[k], part * f[k] * exp(part)
-
-
-@inlined
-def chord_test(planf, p, lane):
-    """Factors of the test CHORD from the rows of V and its slope now."""
-    f, row, slope = lane.factor[F_TEST], lane.factor[F_NOW], lane.factor[F_FALL]
-    for k in range(3):
-        along, up = planf[p, W_CHORD + 2 * k], planf[p, W_CHORD + 2 * k + 1]
-        f[2 * k] = along * row[0] + up * slope[0]
-        f[2 * k + 1] = along * row[1] + up * slope[1]
-    f[6] = -planf[p, W_NEAR]
-
-
-@inlined
-def look(wir, st, lane, test, p, j, now):
-    """Make active neuron `j` hot if it may cross."""
-    m = st.cell[j, MARGIN]
-    if m > -np.inf and trips(test, m, st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2], lane.factor[F_TEST]):
-        heat(st, lane, p, j, now, np.nan)
-
-
-@inner
-def decay_ahead(kin, c, modes, endings, n, start, out):
-    """out[k, i] = exp(-time / tau_k) for the first `n` ends of refractoriness, as `flow.decay_here`; out[3]: their times."""
-    for i in range(n):
-        out[3, i] = start - endings[i, 0]
-    times = out[3]
-    for k in range(modes):
-        high, low, row = kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k], out[k]
-        for i in range(np.uint64(n)):
-            row[i] = growth(times[i], high, low)
-
-
-@inlined
-def take_endings(st, lane, p, end):
-    """Move the refractory periods that end before `end` to lane.ending, in order of time. Returns how many."""
-    first = lane.pops[p, L_BASE]
-    kept, taken = first, first
-    for at in range(first, first + lane.pops[p, L_REST]):
-        time, j = lane.rest[at, 0], lane.rest[at, 1]
-        if time >= end:
-            lane.rest[kept, 0], lane.rest[kept, 1] = time, j
-            kept += 1
-            continue
-        to = taken
-        while to > first and (lane.ending[to - 1, 0] > time or (lane.ending[to - 1, 0] == time and lane.ending[to - 1, 1] > j)):
-            lane.ending[to, 0], lane.ending[to, 1] = lane.ending[to - 1, 0], lane.ending[to - 1, 1]
-            to -= 1
-        lane.ending[to, 0], lane.ending[to, 1] = time, j
-        taken += 1
-    lane.pops[p, L_REST] = kept - first
-    return taken - first
-
-
-@inlined
-def wake(kin, wir, st, lane, planf, test, p, c, modes, ended, endings, start, scratch):
-    """The refractory period number `ended` of `endings` in lane.ending ends."""
-    at = lane.pops[p, L_BASE] + ended
-    time, j = lane.ending[at, 0], np.uint64(lane.ending[at, 1])
-    if ended + FEW < endings:
-        later = np.int64(lane.ending[at + FEW, 1])
-        prefetch(address(st.par) + later * (8 * st.par.shape[1]))
-        prefetch(address(st.cell) + later * (8 * st.cell.shape[1]))
-    e, row = scratch[S_EXP], scratch[S_ROW]
-    if kin.i[c, N_COUPLED] == 0:
-        if ended & (BATCH - 1) == 0:
-            decay_ahead(kin, c, modes, lane.ending[at:], min(endings - ended, BATCH), start, lane.behind)
-        for k in range(modes):
-            e[k] = lane.behind[k, ended & (BATCH - 1)]
-    else:
-        decay_here(kin, c, time - start, e)
-    read_row(kin, c, time - start, e, kin.f[c, VOLT_ROW], row)
-    rest, size = 0.0, 0.0
-    for k in range(1, modes):
-        term = row[k] * st.cell[j, MODES + k]
-        rest += term
-        size += abs(term)
-    v_inf, theta, v_reset = st.par[j, S_V_INF], st.par[j, S_THETA], st.par[j, S_V_RESET]
-    st.cell[j, MODES] = (v_reset - v_inf - rest) / row[0]  # as in `neuron.set_membrane`
-    activate(st, j)
-    if theta == np.inf:
-        return
-    if test == CHORD:
-        v_rows(kin, planf, p, c, modes, time - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
-        chord_test(planf, p, lane)
-    if (theta - v_reset <= SLACK * (abs(v_reset) + abs(theta) + abs(v_inf) + size)
-            and margin_now(kin, wir, st, np.int64(j), time, scratch) >= 0.0):
-        heat(st, lane, p, np.int64(j), time, time)
-    else:
-        look(wir, st, lane, test, p, np.int64(j), time)
 
 
 @inlined

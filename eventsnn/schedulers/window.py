@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .. import layout
-from ..kernels import calendar, draw, memory, private, simd, single
+from ..kernels import calendar, draw, factors, memory, private, simd, single
 from ..kernels import run as kernel
-from ..kernels import window as w
 from ..kernels.calendar import ENTRY_WORDS, KEPT, PROJECTION_BITS
 from ..kernels.hot import NO_MEMORY, RAN_AWAY
 from ..kernels.lane import (
@@ -29,6 +28,7 @@ from ..kernels.lane import (
     N_WAITING,
     Lanes,
 )
+from ..kernels.stream import CELL, CHORD, END
 from ..model.graph import ranks, strong_components
 from .base import Scheduler, drawn_arrays
 from .heap import Heap, new_probe
@@ -190,25 +190,26 @@ class Window(Scheduler):
         """What each population needs; asked again after a change of parameters."""
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
         n_pop = len(self.lowered.names)
-        plan, planf = np.zeros((n_pop, w.W_COLUMNS), np.int64), np.zeros((n_pop, w.WF_COLUMNS))
-        plan[:, w.W_KEEP] = [self.wanted is None or name in self.wanted for name in self.lowered.names]
+        plan, planf = np.zeros((n_pop, factors.W_COLUMNS), np.int64), np.zeros((n_pop, factors.WF_COLUMNS))
+        plan[:, factors.W_KEEP] = [self.wanted is None or name in self.wanted for name in self.lowered.names]
         for p in range(n_pop):
             if p not in self._stateful:
-                plan[p, w.W_TEST] = w.SOURCE
+                plan[p, factors.W_TEST] = factors.SOURCE
                 continue
             part = slice(wiring.pop[p, layout.P_FIRST], wiring.pop[p + 1, layout.P_FIRST])
             c = wiring.pop[p, layout.P_CLASS]
-            plan[p, w.W_TEST] = self._test(p, c, part)
-            if plan[p, w.W_TEST] == w.GENERAL_PATH:
+            plan[p, factors.W_TEST] = self._test(p, c, part)
+            if plan[p, factors.W_TEST] == factors.GENERAL_PATH:
                 continue
-            planf[p, w.W_T_REF] = state.par[part, layout.S_T_REF].min()
-            plan[p, w.W_PLAIN] = planf[p, w.W_T_REF] > 0.0
-            planf[p, w.W_NEAR] = NEAR * (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
+            planf[p, factors.W_T_REF] = state.par[part, layout.S_T_REF].min()
+            plan[p, factors.W_PLAIN] = planf[p, factors.W_T_REF] > 0.0
+            planf[p, factors.W_NEAR] = NEAR * (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
             rates = kinetics.f[c, layout.RATE_HI, :3] * wiring.popf[p, layout.P_HORIZON]
-            planf[p, w.W_FALL:w.W_FALL + 6] = np.concatenate([rates, rates * np.exp(rates)]) if rates.size == 3 else 0.0
-            if plan[p, w.W_TEST] == w.CHORD:
-                planf[p, w.W_CHORD:w.W_CHORD + 6] = _chords(kinetics, c)
-        planf[:, w.W_T_REF] *= 1.0 - 1e-9
+            if rates.size == 3:
+                planf[p, factors.W_FALL:factors.W_FALL + 6] = np.concatenate([rates, rates * np.exp(rates)])
+            if plan[p, factors.W_TEST] == CHORD:
+                planf[p, factors.W_CHORD:factors.W_CHORD + 6] = _chords(kinetics, c)
+        planf[:, factors.W_T_REF] *= 1.0 - 1e-9
         return plan, planf
 
     def _heaviest(self):
@@ -226,24 +227,24 @@ class Window(Scheduler):
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
         if c < 0 or wiring.pop[p, layout.P_JUMPS] or kinetics.i[c, layout.N_MODES] > MAX_KEPT:
-            return w.GENERAL_PATH
+            return factors.GENERAL_PATH
         if not wiring.pop[p, layout.P_FIRES]:
-            return w.END
+            return END
         m, solver = int(kinetics.i[c, layout.N_MODES]), kinetics.i[c, layout.SOLVER]
         plain = (wiring.pop[p, layout.P_RESET] and not kinetics.i[c, layout.SPIKE_ROW:layout.SPIKE_ROW + m].any()
                  and not kinetics.f[c, layout.AMP_ROW, :m].any() and np.isfinite(wiring.popf[p, layout.P_HORIZON]))
         two = m == 2 and solver in (layout.TWO, layout.PAIR)
         three = m == 3 and solver == layout.GENERAL and not kinetics.i[c, layout.N_COUPLED]
         if not plain or not (two or three):
-            return w.GENERAL_PATH
+            return factors.GENERAL_PATH
         margin = state.par[part, layout.S_V_INF] - state.par[part, layout.S_THETA]
         span = (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
         largest = np.abs(margin[np.isfinite(margin)]).max(initial=0.0)
         tame = max(largest, self._heavy * np.abs(kinetics.f[c, layout.JUMP_ROW:]).max()) < HEAVY * span
         if two and margin.min() > 0.0 and tame:
-            return w.END
+            return END
         leaky = kinetics.f[c, layout.RATE_HI, :m].min() > 0.0
-        return w.CHORD if two and leaky and tame and margin.max() <= 0.0 else w.CELL
+        return CHORD if two and leaky and tame and margin.max() <= 0.0 else CELL
 
     def change(self, p, new):
         """See `Scheduler.change`."""

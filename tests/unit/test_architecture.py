@@ -104,7 +104,7 @@ def test_no_cycles():
 def test_the_model_is_plain_data_and_kernels_know_no_model():
     for module, path in MODULES.items():
         own, foreign = imports(path)
-        if layer(module) not in ("kernels", "jit", "learn", "cli"):
+        if layer(module) not in ("kernels", "jit", "compiler", "learn", "cli"):
             assert "numba" not in foreign, module
         if layer(module) == "kernels":
             assert not {layer(m) for m in own} & {"model", "schedulers", "engine"}, module

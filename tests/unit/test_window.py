@@ -12,8 +12,9 @@ import eventsnn as es
 from eventsnn import layout
 from eventsnn.errors import NetworkError
 from eventsnn.jit import kernel
-from eventsnn.kernels import calendar, memory, stream, window
+from eventsnn.kernels import calendar, factors, memory, stream
 from eventsnn.kernels.flow import decay, dot, move, read_row
+from eventsnn.kernels.lane import F_TEST
 from eventsnn.kernels.neuron import S_EXP, S_ROW, SCRATCH_COLUMNS, SCRATCH_ROWS
 from eventsnn.schedulers.window import BUCKETS, NEAR, _chords
 
@@ -38,7 +39,7 @@ def trips_chord(m, x0, x1, x2, f):
 
 @kernel
 def cell_factors(kin, planf, p, c, modes, test, here, there, lane, scratch):
-    window.cell_test(kin, planf, p, c, modes, test, here, there, lane, scratch)
+    factors.cell_test(kin, planf, p, c, modes, test, here, there, lane, scratch)
 
 
 @kernel
@@ -58,7 +59,7 @@ def readings(kin, c, row, stored, times, values, scratch):
 
 
 class Factors(NamedTuple):
-    """What `window.cell_test` needs of a lane."""
+    """What `factors.cell_test` needs of a lane."""
 
     factor: np.ndarray
 
@@ -133,8 +134,8 @@ def test_a_cell_that_is_called_quiet_is_quiet(name, kind):
     scheduler, kinetics = lone(tau_mem * MS, tuple(np.array(tau_syn) * MS) if np.ndim(tau_syn) else tau_syn * MS)
     modes, step = int(kinetics.i[0, layout.N_MODES]), scheduler.lowered.wiring.popf[0, layout.P_HORIZON]
     lane, scratch = Factors(np.zeros((8, 12))), np.zeros((SCRATCH_ROWS, SCRATCH_COLUMNS))
-    plan = np.zeros((1, window.WF_COLUMNS))
-    plan[0, window.W_NEAR] = NEAR
+    plan = np.zeros((1, factors.WF_COLUMNS))
+    plan[0, factors.W_NEAR] = NEAR
     quiet = calm = 0
     for _ in range(1500):
         here = float(rng.integers(0, 4)) * step + rng.uniform(0.0, 1.0) * step
@@ -152,7 +153,7 @@ def test_a_cell_that_is_called_quiet_is_quiet(name, kind):
         margin = -values.max() * (1.0 + rng.choice([-1.0, 1.0]) * 10.0 ** rng.uniform(-12.0, 0.5))
         if name == "END" and not margin > 0.0 or margin + values[0] >= 0.0:
             continue
-        trips = {"END": trips_end, "CELL": trips_cell}[name](margin, *stored[:3], lane.factor[window.F_TEST])
+        trips = {"END": trips_end, "CELL": trips_cell}[name](margin, *stored[:3], lane.factor[F_TEST])
         highest = (margin + values).max()
         assert trips or highest < 0.0, (here, there, margin, stored, highest)
         clearly = highest < -0.05 * (abs(margin) + np.abs(values).max())
