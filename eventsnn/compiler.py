@@ -7,6 +7,7 @@ import operator
 from contextlib import suppress
 
 from numba import types
+from numba.core import caching as _caching
 from numba.core import codegen as _codegen
 from numba.core import event as _event
 from numba.core import targetconfig as _targetconfig
@@ -44,7 +45,7 @@ def _link_only():
     _event.register("numba:compile", nesting)
     library, engine = _codegen.CPUCodeLibrary, _codegen.JITCPUCodegen
     optimise = library._optimize_final_module
-    finish, set_env = library._finalize_final_module, engine.set_env
+    finish, set_env, load = library._finalize_final_module, engine.set_env, _caching.Cache.load_overload
 
     def optimise_kernels(self):
         if not nesting.inner:
@@ -61,6 +62,14 @@ def _link_only():
         if not nesting.inner:
             set_env(self, name, env)
 
+    def load_kernels(self, *args):  # compiled elsewhere: complete, even if an inner function asks for it
+        nesting.stack.append(False)
+        try:
+            return load(self, *args)
+        finally:
+            nesting.stack.pop()
+
+    _caching.Cache.load_overload = load_kernels
     library._optimize_final_module, library._finalize_final_module = optimise_kernels, finish_kernels
     engine.set_env = set_env_of_kernels
 
