@@ -9,7 +9,7 @@ import numpy as np
 
 from ..jit import inlined, inner
 from ..layout import J_OUT, J_TARGET, J_WEIGHT, P_FIRST, P_OUT
-from .fanout import delay_of, row_span, run_end
+from .fanout import delay_of, prefetch_delay, row_span, run_end
 from .lane import FREE_ENTRY, L_BASE, L_STOP, LANE_SHARD, N_WAITING
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
 from .private import N_TARGET, collect_noise
@@ -168,6 +168,9 @@ def collect(wir, lane, p, start, end, per_second):
         while entry != NONE:
             a = lane.mem[ENTRIES, ADDRESS] + entry * (8 * ENTRY_WORDS)
             following = load_int(a + E_NEXT)
+            if following != NONE:
+                later = lane.mem[ENTRIES, ADDRESS] + following * (8 * ENTRY_WORDS)
+                prefetch_delay(wir, load_int(later + E_KEY) & ((1 << PROJECTION_BITS) - 1), load_int(later + E_AT))
             key = load_int(a + E_KEY)
             k = key & ((1 << PROJECTION_BITS) - 1)
             born, first, stop = load_float(a + E_BORN), load_int(a + E_AT), load_int(a + E_STOP)

@@ -36,7 +36,7 @@ from ..layout import (
 )
 from .draw import NORMAL, draw_row
 from .neuron import S_PULL, arrival_row, epoch_start
-from .simd import address, prefetch
+from .simd import address, prefetch, same_bytes
 
 
 @inlined
@@ -63,6 +63,28 @@ def prefetch_rows(wir, shard, p, j):
     for o in range(wir.pop[p, P_OUT], wir.pop[p + 1, P_OUT]):
         k = wir.proj[o, J_OUT]
         prefetch(address(wir.row) + 8 * (wir.proj[k, J_ROW] + source * wir.proj[k, J_SHARDS] + shard))
+
+
+@inlined
+def prefetch_delay(wir, k, at):
+    """Ask for the delay of the synapse at position `at` of projection `k`."""
+    kind = wir.proj[k, J_DELAYS]
+    i = wir.proj[k, J_AT] + at
+    if kind == CLASS8:
+        prefetch(address(wir.d8) + i)
+    elif kind == CLASS16:
+        prefetch(address(wir.d16) + 2 * i)
+    elif kind != UNIFORM:
+        prefetch(address(wir.delay) + 8 * i)
+
+
+@inlined
+def prefetch_delays(wir, shard, p, j):
+    """Ask for the first delays of the rows of neuron `j` of population `p`; to be called after `prefetch_rows`."""
+    for o in range(wir.pop[p, P_OUT], wir.pop[p + 1, P_OUT]):
+        k = wir.proj[o, J_OUT]
+        if wir.proj[k, J_DELAYS] != UNIFORM:
+            prefetch_delay(wir, k, row_span(wir, k, j - wir.pop[p, P_FIRST], shard)[0])
 
 
 @inlined
@@ -94,9 +116,12 @@ def run_end(wir, k, at, stop):
     shift = wir.proj[k, J_AT]
     i = at + 1
     if kind == CLASS8:
-        while i < stop and wir.d8[shift + i] == wir.d8[shift + at]:
-            i += 1
-    elif kind == CLASS16:
+        same = np.int64(1)
+        while i < stop and same > 0:
+            same = same_bytes(address(wir.d8) + shift + i, wir.d8[shift + at])
+            i += same
+        return min(i, stop)
+    if kind == CLASS16:
         while i < stop and wir.d16[shift + i] == wir.d16[shift + at]:
             i += 1
     else:

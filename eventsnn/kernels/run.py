@@ -31,7 +31,7 @@ from .calendar import (
     send,
 )
 from .factors import GENERAL_PATH, SOURCE, W_KEEP, W_TEST
-from .fanout import delay_of, prefetch_rows
+from .fanout import delay_of, prefetch_delays, prefetch_rows
 from .general import begin_cell_general, carry_general
 from .hot import NO_MEMORY, OK, cool, heat, retire
 from .lane import (
@@ -276,6 +276,8 @@ def take(wir, lane, lanes, shard, side, per_second):
             if i + AHEAD < n:
                 later = a + AHEAD * (8 * FIRED_WORDS)
                 prefetch_rows(wir, shard, load_int(later + F_POPULATION), load_int(later + F_ID))
+                soon = a + (AHEAD // 2) * (8 * FIRED_WORDS)
+                prefetch_delays(wir, shard, load_int(soon + F_POPULATION), load_int(soon + F_ID))
             if not send(wir, lane, shard, load_int(a + F_POPULATION), load_int(a + F_ID), load_float(a + F_TIME),
                         load_float(a + F_AMPLITUDE), per_second):
                 return False

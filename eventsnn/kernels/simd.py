@@ -45,6 +45,22 @@ def _prefetch(builder, address, write):
 
 
 @intrinsic
+def same_bytes(typing, address, value):
+    """How many of the 16 bytes at `address` equal `value` before the first that does not, without a branch."""
+
+    def generate(context, builder, signature, args):
+        wide = ir.VectorType(_I8, 16)
+        found = builder.load(builder.inttoptr(args[0], wide.as_pointer()), align=1)
+        single = builder.insert_element(ir.Constant(wide, ir.Undefined), args[1], _I32(0))
+        same = builder.icmp_unsigned("!=", found, builder.shuffle_vector(single, single,
+                                                                         ir.Constant(ir.VectorType(_I32, 16), [0] * 16)))
+        bits = builder.zext(builder.bitcast(same, ir.IntType(16)), _I64)
+        return builder.cttz(builder.or_(bits, _I64(1 << 16)), _I1(1))
+
+    return types.int64(types.int64, types.uint8), generate
+
+
+@intrinsic
 def prefetch(typing, address):
     """Ask for the cache line at `address`."""
 
@@ -143,21 +159,21 @@ def _test_chord(builder, rows, args):
 
 
 def _make_step(weight, test):
-    """A step over four synapses: (cell, shift, target, weight, q, j0, j1, j2, nine factors of the test) -> flags.
+    """A step over four synapses: (cell, shift, target, ahead, weight, q, j0, j1, j2, nine factors of the test) -> flags.
 
-    target, weight: addresses of the first of four; `weight` "f4" or "f8", or "row": then `q` is weight times amplitude and
-    the address is not read. Bits 0-3: which neurons trip the test.
+    target, weight: addresses of the first of four; ahead: address of four targets whose states will be needed soon; `weight`
+    "f4" or "f8", or "row": then `q` is weight times amplitude and the address is not read. Bits 0-3: which neurons trip the
+    test.
     """
 
-    def step(typing, cell, shift, target, weights, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
+    def step(typing, cell, shift, target, ahead, weights, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7, f8):
         def generate(context, builder, signature, args):
-            cell, shift, target, weights, q = args[:5]
+            cell, shift, target, ahead, weights, q = args[:6]
             jump = ir.Constant(_V4, [0.0] * 4)
             for k in range(3):
-                jump = builder.insert_element(jump, args[5 + k], _I32(1 + k))
+                jump = builder.insert_element(jump, args[6 + k], _I32(1 + k))
             for k in range(4):
-                ahead = _load_id(builder, target, k + SYNAPSES_AHEAD)
-                _prefetch(builder, builder.add(cell, builder.shl(ahead, shift)), 1)
+                _prefetch(builder, builder.add(cell, builder.shl(_load_id(builder, ahead, k), shift)), 1)
             rows = []
             for k in range(4):
                 pointer = _at(builder, cell, builder.shl(_load_id(builder, target, k), shift), _V4)
@@ -170,10 +186,10 @@ def _make_step(weight, test):
                 row = builder.fadd(builder.load(pointer, align=32), builder.fmul(_splat(builder, w), jump))
                 builder.store(row, pointer, align=32)
                 rows.append(row)
-            return _mask(builder, test(builder, rows, args[8:]))
+            return _mask(builder, test(builder, rows, args[9:]))
 
         number = types.float64
-        return types.int64(*[types.int64] * 4, *[number] * 13), generate
+        return types.int64(*[types.int64] * 5, *[number] * 13), generate
 
     return intrinsic(step)
 

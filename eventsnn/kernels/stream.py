@@ -17,7 +17,7 @@ import numpy as np
 
 from ..jit import inlined, inner
 from .memory import load_float, load_id, load_single, store_float, store_int
-from .simd import LOOKS, SLACK, STEPS
+from .simd import LOOKS, SLACK, STEPS, SYNAPSES_AHEAD, prefetch
 
 END, CELL, CHORD = 0, 1, 2
 LOWEST = np.array([0, 0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0])  # number of the lowest bit set
@@ -59,12 +59,13 @@ def _make(weight, name, one):
     load_weight = load_single if weight == "f4" else load_float
 
     @inner
-    def stream(cell, shift, targets, weights, n, q, jump, factor, listed):
+    def stream(cell, shift, targets, following, weights, n, q, jump, factor, listed):
         """Add `n` arrivals; list places of neurons that trip (2 i, plus 1 if they were hot). Returns how many.
 
-        All but q are addresses or numbers, so the call costs little: of the states, of the first target and weight, of the
-        three jumps, of the nine factors of the test, of the list.
+        All but q are addresses or numbers, so the call costs little: of the states, of the first target, of that of
+        the row that follows, of the first weight, of the three jumps, of the nine factors of the test, of the list.
         """
+        near = max(n - SYNAPSES_AHEAD, np.int64(0))
         j0, j1, j2 = load_float(jump), load_float(jump + 8), load_float(jump + 16)
         f0, f1, f2 = load_float(factor), load_float(factor + 8), load_float(factor + 16)
         f3, f4, f5 = load_float(factor + 24), load_float(factor + 32), load_float(factor + 40)
@@ -72,7 +73,9 @@ def _make(weight, name, one):
         found = np.int64(0)
         i = np.int64(0)
         while i + 4 <= n:
-            flags = step(cell, shift, targets + 4 * i, weights + size * i, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7, f8)
+            ahead = targets + 4 * (i + SYNAPSES_AHEAD) if i + SYNAPSES_AHEAD < n else following + 4 * (i - near)
+            flags = step(cell, shift, targets + 4 * i, ahead, weights + size * i, q, j0, j1, j2, f0, f1, f2, f3, f4, f5, f6, f7,
+                         f8)
             while flags:
                 lane = i + LOWEST[flags]
                 flags &= flags - 1
@@ -81,6 +84,7 @@ def _make(weight, name, one):
                 found += 1
             i += 4
         while i < n:
+            prefetch(cell + (load_id(following + 4 * (i - near)) << shift))
             a = cell + (load_id(targets + 4 * i) << shift)
             w = q if size == 0 else load_weight(weights + size * i) * q
             m = load_float(a)

@@ -89,7 +89,8 @@ from .stream import (
 )
 
 LINE = 64
-FEW, SOON = 3, 8  # rows of so few synapses are fetched so many records in advance
+FEW, SOON = 3, 8  # the neurons of rows of so few synapses are fetched so many records in advance
+LONG, LONG_AHEAD, SHORT_AHEAD = 32, 2, 6  # rows are fetched so many records in advance, short and long ones
 
 
 @inlined
@@ -192,6 +193,15 @@ def end_window(kin, wir, st, lane, test, p, modes, end, lazy, max_rounds, scratc
     return OK
 
 
+@inlined
+def fetch_lines(first, end):
+    """Ask for the cache lines from address `first` to `end`."""
+    line = first & -LINE
+    while line < end:
+        prefetch(line)
+        line += LINE
+
+
 @inner
 def grow_ahead(kin, c, modes, base, n, start, out):
     """out[k, i] = exp(time / tau_k) for the first `n` records at address `base`: the exponentials of many rows at once."""
@@ -262,14 +272,14 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             source = (load_int(r + R_KEY) >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
             size = drawn_part(wir, k, source, at, lane.drawn_id, lane.drawn_weight)
         lane.arrived[k] += size
-        if size > FEW and i + 2 < n:
-            later = r + 2 * (8 * RECORD_WORDS)
+        far = LONG_AHEAD if size > LONG else SHORT_AHEAD
+        if size > FEW and i + far < n:
+            later = r + far * (8 * RECORD_WORDS)
             a = load_int(later + R_FIRST)
             b = min(load_int(later + R_END), a + 256)
             o = wir.proj[load_int(later + R_KEY) & ((1 << PROJECTION_BITS) - 1), J_WEIGHT]
-            for line in range(4 * a, 4 * b, LINE):
-                prefetch(posts + line)
-                prefetch(w32s + 4 * o + line)
+            fetch_lines(posts + 4 * a, posts + 4 * b)
+            fetch_lines(w32s + 4 * (o + a), w32s + 4 * (o + b))
         elif size <= FEW and i + SOON < n:
             later = r + SOON * (8 * RECORD_WORDS)
             k_later = load_int(later + R_KEY) & ((1 << PROJECTION_BITS) - 1)
@@ -283,6 +293,11 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             source = (load_int(r + R_KEY) >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
             width = wir.pop[p + 1, P_FIRST] - pop_first
             first, post, targets = wir.proj[k, J_WEIGHT] + source * width + at - pop_first, iota, iotas + 4 * at
+        following = targets
+        if i + 1 < n:
+            after = r + 8 * RECORD_WORDS
+            if wir.proj[load_int(after + R_KEY) & ((1 << PROJECTION_BITS) - 1), J_KIND] < DENSE_F32:
+                following = posts + 4 * load_int(after + R_FIRST)
         found = np.int64(0)
         if size == 1:
             u = np.uint64(post[np.uint64(at)])
@@ -304,27 +319,27 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
         elif kind == CSR_F32 or kind == DENSE_F32:
             v = w32s + 4 * first
             if test == END:
-                found = f4_end(cell, shift, targets, v, size, q, jumps, factors, listed)
+                found = f4_end(cell, shift, targets, following, v, size, q, jumps, factors, listed)
             elif test == CELL:
-                found = f4_cell(cell, shift, targets, v, size, q, jumps, factors, listed)
+                found = f4_cell(cell, shift, targets, following, v, size, q, jumps, factors, listed)
             else:
-                found = f4_chord(cell, shift, targets, v, size, q, jumps, factors, listed)
+                found = f4_chord(cell, shift, targets, following, v, size, q, jumps, factors, listed)
         elif kind == CSR_SCALAR:
             q *= wir.projf[k, J_SCALAR]
             if test == END:
-                found = row_end(cell, shift, targets, w32s, size, q, jumps, factors, listed)
+                found = row_end(cell, shift, targets, following, w32s, size, q, jumps, factors, listed)
             elif test == CELL:
-                found = row_cell(cell, shift, targets, w32s, size, q, jumps, factors, listed)
+                found = row_cell(cell, shift, targets, following, w32s, size, q, jumps, factors, listed)
             else:
-                found = row_chord(cell, shift, targets, w32s, size, q, jumps, factors, listed)
+                found = row_chord(cell, shift, targets, following, w32s, size, q, jumps, factors, listed)
         else:
             v = address(w64) + 8 * first
             if test == END:
-                found = f8_end(cell, shift, targets, v, size, q, jumps, factors, listed)
+                found = f8_end(cell, shift, targets, following, v, size, q, jumps, factors, listed)
             elif test == CELL:
-                found = f8_cell(cell, shift, targets, v, size, q, jumps, factors, listed)
+                found = f8_cell(cell, shift, targets, following, v, size, q, jumps, factors, listed)
             else:
-                found = f8_chord(cell, shift, targets, v, size, q, jumps, factors, listed)
+                found = f8_chord(cell, shift, targets, following, v, size, q, jumps, factors, listed)
         if found > 0:
             code = arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, wir.w32, w64, first, kind, q, found, now,
                                  start, end, lazy, planf, max_rounds, scratch)

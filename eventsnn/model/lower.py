@@ -144,8 +144,9 @@ class _Store:
         types = {"row": np.int64, "d8": np.uint8, "d16": np.uint16, "delay": np.float64, "post": np.uint32,
                  "w32": np.float32, "w64": np.float64}
         joined = {}
-        self.parts["post"].append(np.zeros(SPARE, np.uint32))
-        self.used["post"] += SPARE
+        for name in ("post", "d8"):
+            self.parts[name].append(np.zeros(SPARE, types[name]))
+            self.used[name] += SPARE
         for name, dtype in types.items():
             parts = self.parts.pop(name)
             whole = parts[0] if len(parts) == 1 else np.empty(self.used[name], dtype)
