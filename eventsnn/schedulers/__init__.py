@@ -1,9 +1,14 @@
 """Strategies for one semantics: `reference` (pure Python), `heap`, `window`. `choose` picks for "auto"."""
 
+import math
+
+from .. import layout
 from ..errors import NetworkError, unknown_name
-from ..model.graph import find_cycle
+from ..model.graph import find_cycle, strong_components
 
 NAMES = ("reference", "heap", "layered", "window")
+TYPICAL_RATE = 5.0  # Hz, of which nothing is known before the run
+FEW = 3.0  # synaptic events per window below which the heap is faster (benchmarks/cost_curves.py)
 
 
 def cycle_of(lowered):
@@ -13,14 +18,32 @@ def cycle_of(lowered):
     return [lowered.names[p] for p in cycle] if cycle else None
 
 
+def _thin(lowered, longest):
+    """Whether windows of `longest` s would hold next to nothing: few synapses within cycles, and short delays."""
+    wiring, total = lowered.wiring, 0
+    number = strong_components(len(lowered.names), lowered.edges())
+    for (source, target), row in zip(lowered.edges(), wiring.proj):
+        n, first = lowered.first[source + 1] - lowered.first[source], row[layout.J_ROW]
+        if number[source] != number[target]:
+            continue
+        if row[layout.J_KIND] == layout.PROCEDURAL:
+            return False
+        if row[layout.J_KIND] in (layout.DENSE_F32, layout.DENSE_F64):
+            total += n * (lowered.first[target + 1] - lowered.first[target])
+        else:
+            total += wiring.row[first + n * lowered.shards] - wiring.row[first]
+    return longest < math.inf and longest * TYPICAL_RATE * total < FEW
+
+
 def choose(name, lowered):
-    """The scheduler class for `name`; "auto" takes `window` unless a cycle has no delay, then `heap`.
+    """The scheduler class for `name`; "auto" takes `window` unless a cycle has no delay or little to do, then `heap`.
 
     Raises `NetworkError` for a cycle under "layered" and for one without delay under "window", naming it.
     """
     if name == "auto":
         from .window import longest_window
-        name = "window" if longest_window(lowered) > 0.0 else "heap"
+        longest = longest_window(lowered)
+        name = "heap" if longest == 0.0 or _thin(lowered, longest) else "window"
     if name not in NAMES:
         raise unknown_name("scheduler", name, ("auto", *NAMES))
     if name in ("window", "layered"):

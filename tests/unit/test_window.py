@@ -310,6 +310,25 @@ def test_a_cycle_without_delay_is_refused_by_name():
     assert es.simulate(net, until=0.1, scheduler="auto").scheduler == "heap"
 
 
+@pytest.mark.parametrize("n, delay, chosen", [(30, 0.05, "heap"), (30, 1.5, "window"), (1000, 0.05, "window")])
+def test_auto_takes_the_heap_where_windows_would_be_empty(n, delay, chosen):
+    net = es.Network()
+    net.add("n", es.LIF(n, tau_mem=20.0 * MS, tau_syn=5.0 * MS, v_threshold=1.0))
+    net.connect("n", "n", es.RandomOutdegree(100, weight=0.1, delay=delay * MS, seed=1))
+    assert es.simulate(net, until=1.0 * MS).scheduler == chosen
+
+
+@pytest.mark.parametrize("rule", ["dense", "procedural", "none"])
+def test_auto_counts_every_kind_of_synapse(rule):
+    net = es.Network()
+    net.add("n", es.LIF(300, tau_mem=20.0 * MS, tau_syn=5.0 * MS, v_threshold=1.0))
+    if rule == "dense":
+        net.connect("n", "n", es.Dense(np.full((300, 300), 0.01), delay=0.05 * MS))
+    elif rule == "procedural":
+        net.connect("n", "n", es.Procedural(es.RandomOutdegree(1, weight=0.1, delay=0.05 * MS, seed=1)))
+    assert es.simulate(net, until=1.0 * MS).scheduler == "window"
+
+
 # -- the calendar --------------------------------------------------------------------------------------------------------
 
 
