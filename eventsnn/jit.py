@@ -25,7 +25,7 @@ def cache_dir():
     """Directory of the compiled kernels of exactly this source tree and Numba version."""
     digest = hashlib.sha256(numba.__version__.encode())
     for folder in ("kernels", "learn"):
-        for source in sorted((PACKAGE / folder).glob("*.py")):
+        for source in sorted((PACKAGE / folder).rglob("*.py")):
             digest.update(source.read_bytes())
     base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     candidates = [Path(base) if base else Path.home() / ".cache", Path(tempfile.gettempdir())]

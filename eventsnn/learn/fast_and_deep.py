@@ -16,9 +16,9 @@ import numpy as np
 
 from ..data.yin_yang import BIAS_TIME, to_spike_times, yin_yang_splits
 from ..errors import FormatError, InputError, ParameterError, unknown_name
-from .first_spike_network import FirstSpikeNetwork, first_to_spike
+from .first_spike.network import FirstSpikeNetwork, first_to_spike
 from .losses import first_spike_cross_entropy
-from .optimisers import Adam, step_rate
+from .optimisers import OPTIMISERS, Adam, cosine_rate, new_optimiser, step_rate
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,11 @@ class Config:
     """The training recipe (Goeltz et al. 2021, Yin-Yang column of the published settings); times in tau_syn.
 
     `hidden` sizes of the hidden layers; `init_mean, init_std, silent_limits, bias_times` one entry per layer (a bias
-    time of None means no bias); `rate` falls by `rate_factor` every `rate_every` epochs; `xi, alpha, beta` shape the
-    loss; `max_gradient` guards against V' -> 0: where one sample's |dL/dw| (after the mean over the batch) exceeds it,
-    that sample does not count for that neuron.
+    time of None means no bias). `schedule` "step" lets `rate` fall by `rate_factor` every `rate_every` epochs, "cosine"
+    along half a cosine to a hundredth. `optimiser` is "adam" (AdamW with `weight_decay`) or "sgd". `input_noise` is the
+    spread of a normal jitter of every input spike in training; times that would be negative are reflected at 0. `xi, alpha,
+    beta` shape the loss; `max_gradient` guards against V' -> 0: where one sample's |dL/dw| (after the mean over the batch)
+    exceeds it, that sample does not count for that neuron.
 
     Silent neurons: the first layer whose share of missing spikes in a batch exceeds its limit gets `bump`, doubled
     each time the same layer is next again, added to all weights into its neurons that missed a spike. `bump_step`
@@ -43,7 +45,7 @@ class Config:
     """
 
     hidden: tuple = (120,)
-    tau_ratio: int = 1
+    tau_ratio: float = 1.0
     theta: float = 1.0
     bias_times: tuple = (BIAS_TIME, BIAS_TIME)
     init_mean: tuple = (1.5, 0.5)
@@ -53,6 +55,10 @@ class Config:
     rate: float = 0.005
     rate_factor: float = 0.95
     rate_every: int = 20
+    schedule: str = "step"
+    optimiser: str = "adam"
+    weight_decay: float = 0.0
+    input_noise: float = 0.0
     xi: float = 0.2
     alpha: float = 0.005
     beta: float = 1.0
@@ -76,17 +82,17 @@ class Config:
         self._check("seed", self.seed, 0, whole=True)
         for name in ("theta", "rate", "rate_factor", "xi", "beta", "max_gradient"):
             self._check(name, getattr(self, name), 0.0, strict=True)
-        for name in ("alpha", "bump"):
+        for name in ("alpha", "bump", "weight_decay", "input_noise"):
             self._check(name, getattr(self, name), 0.0)
         for value in self.init_std:
             self._check("init_std", value, 0.0)
         for value in self.silent_limits:
             if not 0.0 <= value <= 1.0:
                 raise ParameterError(f"silent_limits must lie in [0, 1], got {value!r}")
-        if self.tau_ratio not in (1, 2):
-            raise ParameterError(f"tau_ratio must be 1 or 2, got {self.tau_ratio!r}")
-        if self.bump_step not in ("also", "instead"):
-            raise ParameterError(f"bump_step must be 'also' or 'instead', got {self.bump_step!r}")
+        self._check("tau_ratio", self.tau_ratio, 0.0, strict=True)
+        for name, known in (("bump_step", ("also", "instead")), ("schedule", ("step", "cosine")), ("optimiser", OPTIMISERS)):
+            if getattr(self, name) not in known:
+                raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
 
     @staticmethod
     def _check(name, value, low, whole=False, strict=False):
@@ -139,7 +145,7 @@ class _State:
     """Everything a run needs to go on: what a checkpoint holds."""
 
     network: FirstSpikeNetwork
-    adam: Adam
+    optimiser: Adam
     best: np.ndarray
     epoch: int = 0
     best_epoch: int = -1
@@ -231,17 +237,22 @@ def _initial_state(config, train_set):
     draw = np.random.default_rng([config.seed, 0])
     shapes = zip(config.init_mean, config.init_std, fan_in, sizes[1:])
     network = _network(config, train_set, np.concatenate([draw.normal(m, s, a * b) for m, s, a, b in shapes]))
-    return _State(network, Adam(network.flat.size), network.flat.copy())
+    return _State(network, new_optimiser(config.optimiser, network.flat.size, config.weight_decay), network.flat.copy())
 
 
 def _run_epoch(state, config, data, pool):
     times, labels = data["train"]
     order = np.random.default_rng([config.seed, 1, state.epoch]).permutation(len(labels))
-    rate = step_rate(config.rate, state.epoch, config.rate_factor, config.rate_every)
+    noise = np.random.default_rng([config.seed, 2, state.epoch])
+    rate = (step_rate(config.rate, state.epoch, config.rate_factor, config.rate_every) if config.schedule == "step"
+            else cosine_rate(config.rate, state.epoch, config.epochs))
     loss = silent = bumps = 0.0
     for start in range(0, order.size, config.batch):
         batch = order[start : start + config.batch]
-        record = state.network.record(times[batch])
+        inputs = times[batch]
+        if config.input_noise > 0.0:
+            inputs = np.abs(inputs + noise.normal(0.0, config.input_noise, inputs.shape))
+        record = state.network.record(inputs)
         share, mean_loss, bumped = _run_batch(state, config, record, labels[batch], rate, pool)
         silent += share * batch.size
         loss += mean_loss * batch.size
@@ -277,7 +288,7 @@ def _run_batch(state, config, record, labels, rate, pool):
     bumped = next((k for k, share in enumerate(shares) if share > config.silent_limits[k]), -1)
     if bumped < 0 or config.bump_step == "also":
         gradient = network.gradient(record, delta, config.max_gradient, pool, config.threads)
-        state.adam.step(network.flat, gradient, rate)
+        state.optimiser.step(network.flat, gradient, rate)
     if bumped >= 0:
         state.bump = 2.0 * state.bump if bumped == state.bumped_layer else config.bump
         network.weights[bumped][:, missing[bumped].any(axis=0)] += state.bump
@@ -288,7 +299,7 @@ def _run_batch(state, config, record, labels, rate, pool):
 
 def _recipe(config):
     """What must agree between a checkpoint and the run that resumes it."""
-    free = ("epochs", "threads", "checkpoint_every")
+    free = ("threads", "checkpoint_every") + (("epochs",) if config.schedule == "step" else ())
     return json.dumps({name: value for name, value in asdict(config).items() if name not in free}, sort_keys=True)
 
 
@@ -301,9 +312,9 @@ def _save_checkpoint(path, config, state):
             recipe=_recipe(config),
             weights=state.network.flat,
             best=state.best,
-            first=state.adam.first,
-            second=state.adam.second,
-            counters=np.array([state.adam.steps, state.epoch, state.best_epoch, state.bumped_layer]),
+            first=state.optimiser.first,
+            second=state.optimiser.second,
+            counters=np.array([state.optimiser.steps, state.epoch, state.best_epoch, state.bumped_layer]),
             bump=state.bump,
             curve=np.array([state.curve[name] for name in CURVES]),
         )
@@ -329,6 +340,6 @@ def _load_checkpoint(path, config, state):
     if epoch > config.epochs:
         raise ParameterError(f"epochs must be >= {epoch}, the epochs already in the checkpoint, got {config.epochs}")
     state.network.flat[:], state.best = flat, best
-    state.adam.first[:], state.adam.second[:], state.adam.steps = first, second, steps
+    state.optimiser.first[:], state.optimiser.second[:], state.optimiser.steps = first, second, steps
     state.epoch, state.best_epoch, state.bumped_layer, state.bump = epoch, best_epoch, bumped_layer, float(bump)
     state.curve = {name: values.tolist() for name, values in zip(CURVES, curve)}

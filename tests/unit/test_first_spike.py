@@ -10,11 +10,11 @@ import pytest
 
 from eventsnn.data.yin_yang import to_spike_times, yin_yang_splits
 from eventsnn.errors import InputError, ParameterError
-from eventsnn.learn.first_spike import layer_backward
-from eventsnn.learn.first_spike_network import FirstSpikeNetwork
+from eventsnn.learn.first_spike.network import FirstSpikeNetwork
 
 GOLDEN = Path(os.environ.get("EVENTSNN_GOLDEN", "")) / "fast_and_deep" / "yinyang_120.npz"
 EPS = 2.0**-52
+RATIOS = [1, 2, 3.7, 1.01, 0.4, 0.99]
 
 
 def one_layer(weights, ratio, theta=1.0):
@@ -22,11 +22,14 @@ def one_layer(weights, ratio, theta=1.0):
 
 
 def kappa(s, ratio):
-    return s * mp.exp(-s) if ratio == 1 else 2 * (mp.exp(-s / 2) - mp.exp(-s))
+    return s * mp.exp(-s) if ratio == 1 else (mp.exp(-s / mp.mpf(ratio)) - mp.exp(-s)) / (1 - 1 / mp.mpf(ratio))
 
 
 def slope(s, ratio):
-    return (1 - s) * mp.exp(-s) if ratio == 1 else 2 * mp.exp(-s) - mp.exp(-s / 2)
+    if ratio == 1:
+        return (1 - s) * mp.exp(-s)
+    c = 1 / mp.mpf(ratio)
+    return (mp.exp(-s) - c * mp.exp(-c * s)) / (1 - c)
 
 
 def voltage(t, times, weights, ratio, function=kappa):
@@ -46,11 +49,16 @@ def oracle(times, weights, ratio, theta=1.0):
         end = times[n] if n < len(times) else t0 + 2000
         current = mp.fsum(w * mp.exp(-(t0 - s)) for s, w in zip(times[:n], weights[:n]))
         v0 = voltage(t0, times[:n], weights[:n], ratio)
-        # V' = 0, exactly: ratio 1 at d = 1 - v0/I, ratio 2 at e^(-d/2) = (v0/2 + I)/(2 I)
-        top = end
-        if current > 0 and (ratio == 1 or v0 / 2 + current > 0):
-            d = 1 - v0 / current if ratio == 1 else -2 * mp.log((v0 / 2 + current) / (2 * current))
-            top = min(end, t0 + d)
+        top = end  # V' = 0, exactly
+        if ratio == 1 and current > 0:
+            top = min(end, t0 + 1 - v0 / current)
+        elif ratio != 1 and current > 0:
+            c = 1 / mp.mpf(ratio)
+            fast = current / (1 - c)
+            if fast * (v0 + fast) > 0:
+                top = min(end, t0 + mp.log(fast / (c * (v0 + fast))) / (1 - c))
+            elif c > 1:
+                continue  # V falls
         if top <= t0:
             continue
         miss = voltage(top, times[:n], weights[:n], ratio) - theta
@@ -75,22 +83,27 @@ def sixty_digits():
         yield
 
 
+def lost(ratio):
+    """By how much rounding grows where two exponentials nearly cancel."""
+    return 1.0 if ratio == 1 else max(1.0, 1.0 / abs(1.0 - ratio))
+
+
 def check(times, weights, ratio, theta=1.0):
     """All neurons of one sample against the oracle; returns how many spiked."""
     got = one_layer(weights, ratio, theta).forward(times[None])[0][0]
     for j, t in enumerate(got):
         exact, bound, margin = oracle(times, weights[:, j], ratio, theta)
-        if margin < 64 * EPS * (1 + np.abs(weights[:, j]).sum()):
+        if margin < 64 * EPS * lost(ratio) * (1 + np.abs(weights[:, j]).sum()):
             continue  # decided by rounding: no float64 method can tell
         assert np.isfinite(t) == (exact < mp.inf), (t, exact)
         if np.isfinite(t):
-            assert abs(mp.mpf(float(t)) - exact) <= max(1e-12 * abs(exact), 64 * bound), (t, exact, bound)
+            assert abs(mp.mpf(float(t)) - exact) <= max(1e-12 * abs(exact), 64 * lost(ratio) * bound), (t, exact, bound)
     return np.isfinite(got).sum()
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 def test_times_equal_the_oracle(ratio):
-    draw = np.random.default_rng(ratio)
+    draw = np.random.default_rng(int(100 * ratio))
     spikes = 0
     for size in (1, 2, 5, 13, 30):
         for _ in range(3):
@@ -100,9 +113,9 @@ def test_times_equal_the_oracle(ratio):
     assert 40 < spikes < 115
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 def test_accuracy_is_1e_12_away_from_tangents(ratio):
-    draw = np.random.default_rng(10 + ratio)
+    draw = np.random.default_rng(10 + int(100 * ratio))
     times, weights = draw.uniform(0.0, 2.0, 12), draw.normal(1.5, 0.5, (12, 20))
     got = one_layer(weights, ratio).forward(times[None])[0][0]
     for j in range(20):
@@ -110,12 +123,13 @@ def test_accuracy_is_1e_12_away_from_tangents(ratio):
         assert abs(got[j] - exact) <= 1e-12 * exact
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 def test_near_tangent_decisions_and_times(ratio):
-    peak_weight = float(mp.e) if ratio == 1 else 2.0  # one input of this weight just touches theta = 1
+    top = mp.mpf(1) if ratio == 1 else mp.log(1 / mp.mpf(ratio)) / (1 / mp.mpf(ratio) - 1)
+    peak_weight = float(1 / kappa(top, ratio))  # one input of this weight just touches theta = 1
     offsets = np.array([s * 10.0**-k for k in range(2, 15) for s in (-1, 1)])
     spikes = check(np.array([0.3]), (peak_weight * (1 + offsets))[None], ratio)
-    assert spikes == 13
+    assert abs(spikes - 13) <= (lost(ratio) > 10.0)  # the last one is decided by rounding there
     second = np.array([0.0, 0.7])
     check(second, np.stack([1.0 + 0 * offsets, np.zeros_like(offsets)]) * (1 + offsets), ratio)
     for gap in (0.5, 0.9, 1.3):  # a peak inside the gap that an inhibitory input cuts off soon after
@@ -130,9 +144,9 @@ def test_an_exact_touch_fires_and_a_hair_less_does_not():
     assert one_layer([[np.e * (1 - 1e-15)]], 1).forward([[0.0]])[0][0, 0] == np.inf
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 def test_large_times_and_wide_gaps(ratio):
-    draw = np.random.default_rng(20 + ratio)
+    draw = np.random.default_rng(20 + int(100 * ratio))
     for scale in (1e3, 1e6):
         check(np.sort(draw.uniform(0, scale, 6)), draw.normal(2.0, 2.0, (6, 10)), ratio)
     times, weights = draw.uniform(0, 2, 8), draw.normal(1.0, 1.0, (8, 20))
@@ -143,9 +157,9 @@ def test_large_times_and_wide_gaps(ratio):
     assert check(np.array([0.0, 5000.0]), np.array([[1.0, 5.0], [9.0, 1.0]]), ratio) == 2
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 def test_ties_order_and_silence(ratio):
-    draw = np.random.default_rng(30 + ratio)
+    draw = np.random.default_rng(30 + int(100 * ratio))
     times = np.round(draw.uniform(0, 2, 40), 1)
     weights = draw.normal(0.4, 0.6, (40, 10))
     check(times, weights, ratio)
@@ -182,15 +196,8 @@ def jacobian(times, weights, ratio, out, theta=1.0):
     layer = one_layer(weights, ratio, theta)
     record = layer.fill(layer.record(times[None]))
     by_weight = layer.gradient(record, np.ones((1, out.size))).reshape(weights.shape)
-    by_time = np.empty(weights.shape)
-    n, m = weights.shape
-    for j in range(m):
-        delta, passed, grad = np.zeros(m), np.empty(n), np.zeros(n * m)
-        delta[j] = 1.0
-        layer_backward(times, n, weights.ravel(), 0, m, ratio, np.inf, out, delta, grad, passed, np.empty(n),
-                       np.empty((6, m)))
-        by_time[:, j] = passed
-    return by_weight, by_time
+    by_time = [layer.gradient(record, row[None], inputs=True)[1][0] for row in np.eye(out.size)]
+    return by_weight, np.array(by_time).T
 
 
 def direct_form(times, weights, ratio, out):
@@ -226,7 +233,7 @@ def test_gradients_equal_the_direct_form(ratio):
         assert np.allclose(got, expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 def test_gradients_equal_finite_differences(ratio):
     times, weights, out = random_case(ratio, 41)
     by_weight, by_time = jacobian(times, weights, ratio, out)
@@ -248,7 +255,7 @@ def test_gradients_equal_finite_differences(ratio):
         assert np.allclose(by_time[i, ok], ((pair[0] - pair[1]) / (2 * h))[ok], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("theta", [1.0, 0.6])
 def test_invariants(ratio, theta):
     draw = np.random.default_rng(42)
@@ -262,7 +269,7 @@ def test_invariants(ratio, theta):
     assert by_weight.max() <= 0.0
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", RATIOS)
 def test_wide_spread_takes_the_same_gradient(ratio):
     """The path with one exponential per pair and the path with precomputed factors agree."""
     times, weights, out = random_case(ratio, 43)
@@ -270,7 +277,7 @@ def test_wide_spread_takes_the_same_gradient(ratio):
     weights_far = np.vstack([weights, np.ones((1, out.size))])
     far = jacobian(np.append(times, -200.0), weights_far, ratio, out)
     for a, b in zip(narrow, far):
-        assert np.allclose(a, b[:-1], rtol=1e-12, atol=1e-15)
+        assert np.allclose(a, b[:-1], rtol=1e-12 * lost(ratio), atol=1e-15 * lost(ratio))
 
 
 def test_chain_through_two_layers():
@@ -330,7 +337,8 @@ def test_bits_do_not_depend_on_threads():
 
 
 @pytest.mark.parametrize("change, word", [
-    ({"tau_ratio": 3}, "tau_ratio"), ({"theta": 0.0}, "theta"), ({"bias_times": (None,)}, "bias_times"),
+    ({"tau_ratio": 0.0}, "tau_ratio"), ({"tau_ratio": 1.0001}, "tau_ratio"),
+    ({"tau_ratio": np.nan}, "tau_ratio"), ({"theta": 0.0}, "theta"), ({"bias_times": (None,)}, "bias_times"),
     ({"bias_times": (np.nan, 0.9)}, "bias_times"), ({"bias_times": (None, None)}, "chain"),
 ])
 def test_bad_networks_are_named(change, word):

@@ -8,19 +8,22 @@ import math
 
 import numpy as np
 
-from ..data.yin_yang import BIAS_TIME
-from ..errors import InputError, ParameterError
-from ..types import Spikes
-from .first_spike import backward_blocks, forward_samples
+from ...data.yin_yang import BIAS_TIME
+from ...errors import InputError, ParameterError
+from ...types import Spikes
+from .backward import backward_rows, prepare_samples, scratch
+from .forward import forward_samples
 
-BLOCK = 16  # samples per partial gradient: fixed, so that the sum has the same bits for any number of threads
+NEAREST_RATIO = 1e-3  # ratios this close to 1 lose digits: take 1
+SMALL = 20_000  # pairs of samples and weights below which threads cost more than they bring
 
 
 class FirstSpikeNetwork:
     """A feed-forward stack of LIF layers in which every neuron spikes at most once.
 
     `weights`: one [n_source, n_target] float64 matrix per layer; where `bias_times[l]` is a time (not None), the last
-    row of matrix l belongs to a bias input that spikes then. `tau_ratio` = tau_mem / tau_syn is 1 or 2; `theta` > 0.
+    row of matrix l belongs to a bias input that spikes then. `tau_ratio` = tau_mem / tau_syn is any number > 0, but within
+    0.001 of 1 only 1 itself; `theta` > 0.
 
     Raises `ParameterError` for shapes that do not fit, weights that are not finite, and parameters out of range.
 
@@ -31,8 +34,9 @@ class FirstSpikeNetwork:
 
     def __init__(self, weights, *, tau_ratio=1, bias_times=(BIAS_TIME, BIAS_TIME), theta=1.0):
         weights = [np.asarray(w, dtype=np.float64) for w in weights]
-        if tau_ratio not in (1, 2):
-            raise ParameterError(f"tau_ratio must be 1 or 2, got {tau_ratio!r}")
+        if not 0.0 < tau_ratio < math.inf or 0.0 < abs(tau_ratio - 1.0) < NEAREST_RATIO:
+            raise ParameterError(f"tau_ratio must lie in (0, inf), and be 1 if it is within {NEAREST_RATIO} of 1, "
+                                 f"got {tau_ratio!r}")
         if not 0.0 < theta < math.inf:
             raise ParameterError(f"theta must lie in (0, inf), got {theta!r}")
         if not weights or len(bias_times) != len(weights):
@@ -44,7 +48,7 @@ class FirstSpikeNetwork:
                 raise ParameterError(f"weights[{k}] must be a finite matrix, not empty, got shape {w.shape}")
             if bias_times[k] is not None and not -math.inf < bias_times[k] < math.inf:
                 raise ParameterError(f"bias_times[{k}] must be None or finite, got {bias_times[k]!r}")
-        self.tau_ratio, self.theta = int(tau_ratio), float(theta)
+        self.tau_ratio, self.theta = float(tau_ratio), float(theta)
         self.bias_times = tuple(None if b is None else float(b) for b in bias_times)
         self.n_in = weights[0].shape[0] - (self.bias_times[0] is not None)
         self.fan_in = np.array([w.shape[0] for w in weights])
@@ -62,13 +66,13 @@ class FirstSpikeNetwork:
         return [w.reshape(a, b) for w, a, b in zip(np.split(self.flat, ends[:-1]), self.fan_in, self.fan_out)]
 
     def record(self, times):
-        """An array [n, sum of fan-ins + outputs] with inputs and bias spikes filled in, as the kernels use it."""
+        """An array [n, sum of fan-ins + outputs + neurons] with inputs and bias spikes filled in, as the kernels use it."""
         times = np.asarray(times, dtype=np.float64)
         if times.ndim != 2 or times.shape[1] != self.n_in:
             raise InputError(f"times must have shape [n, {self.n_in}], got {times.shape}")
         if np.isnan(times).any() or (times == -math.inf).any():
             raise InputError("times must be finite or inf (never)")
-        record = np.full((times.shape[0], self.fan_in.sum() + self.fan_out[-1]), np.inf)
+        record = np.full((times.shape[0], self.fan_in.sum() + self.fan_out[-1] + self.fan_out.sum()), np.inf)
         record[:, : self.n_in] = times
         for end, bias in zip(np.cumsum(self.fan_in), self.bias_times):
             if bias is not None:
@@ -84,7 +88,7 @@ class FirstSpikeNetwork:
         """Compute all spike times of `record` in place; samples are independent, so threads cannot change them."""
         edges = np.linspace(0, record.shape[0], threads + 1).astype(int)
         _spread(pool, edges, lambda a, b: forward_samples(
-            record, a, b, self.fan_in, self.fan_out, self.flat, self.tau_ratio, self.theta))
+            record, a, b, self.fan_in, self.fan_out, self.flat, 1.0 / self.tau_ratio, self.theta))
         return record
 
     def forward(self, times):
@@ -98,17 +102,32 @@ class FirstSpikeNetwork:
         """Class [n] int64 of each sample: the first output to spike, or -1 if none does."""
         return first_to_spike(self.forward(times)[-1])
 
-    def gradient(self, record, delta, limit=math.inf, pool=None, threads=1):
+    def gradient(self, record, delta, limit=math.inf, pool=None, threads=1, inputs=False):
         """dL/dw [n_weights], flat like `flat`, for `delta` [n, classes] = dL/dt of the outputs in a filled `record`.
 
-        `limit` is the guard on |dL/dw| of one sample (see `Config.max_gradient`). The same bits for any `threads`.
+        `limit` is the guard on |dL/dw| of one sample (see `Config.max_gradient`). With `inputs`, a pair: also dL/dt [n, n_in]
+        of the input spikes. The same bits for any `threads`.
         """
-        blocks = -(-record.shape[0] // BLOCK)
-        parts = np.empty((blocks, self.flat.size))
-        edges = np.linspace(0, blocks, threads + 1).astype(int)
-        _spread(pool, edges, lambda a, b: backward_blocks(
-            record, delta, BLOCK, a, b, self.fan_in, self.fan_out, self.flat, self.tau_ratio, limit, parts))
-        return parts.sum(axis=0)
+        memory = scratch(record.shape[0], int(self.fan_out.max()))
+        grad = np.empty(self.flat.size)
+        for layer in range(self.fan_in.size - 1, -1, -1):
+            delta = self._layer_gradient(record, layer, delta, limit, layer > 0 or inputs, memory, grad, pool, threads)
+        return (grad, delta[:, : self.n_in]) if inputs else grad
+
+    def _layer_gradient(self, record, layer, delta, limit, through, memory, grad, pool, threads):
+        """Fill the part of `grad` that belongs to `layer`; returns dL/dt of its inputs if `through`."""
+        c, samples = 1.0 / self.tau_ratio, record.shape[0]
+        n, m = int(self.fan_in[layer]), int(self.fan_out[layer])
+        at, first = int(self.fan_in[:layer].sum()), int((self.fan_in * self.fan_out)[:layer].sum())
+        speeds = record.shape[1] - int(self.fan_out[layer:].sum())
+        below = np.empty((samples, n if through else 0))
+        if samples * n * m < SMALL:
+            pool, threads = None, 1
+        _spread(pool, np.linspace(0, samples, threads + 1).astype(int), lambda a, b: prepare_samples(
+            record, at, n, m, speeds, delta, c, limit, a, b, *memory))
+        _spread(pool, np.linspace(0, n, threads + 1).astype(int), lambda a, b: backward_rows(
+            record, at, m, c, self.flat, first, a, b, *memory, grad, below, through))
+        return below
 
     def to_network(self, tau_syn=6e-3):
         """The same network for the event-driven engine, with `tau_syn` in seconds.

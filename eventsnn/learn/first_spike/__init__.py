@@ -1,0 +1,1 @@
+"""Exact first spike times of LIF layers and their exact gradients; `network.FirstSpikeNetwork` is the way in."""
