@@ -80,6 +80,44 @@ def list_(
 
 
 @app.command()
+def train(
+    task: Annotated[str, typer.Argument(help="yinyang, yinyang-delays, mnist, mnist16 or fashion.")],
+    preset: Annotated[str, typer.Option(help="quick or paper.")] = "quick",
+    seed: Annotated[int, typer.Option(help="Seed of the first network.")] = 0,
+    seeds: Annotated[int, typer.Option(help="Networks to train, with seeds seed, seed + 1, ...")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The model file [<task>.h5].")] = None,
+    threads: Annotated[int, typer.Option(help="Threads; 0 means all cores. The result does not depend on it.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+):
+    """Train a first-spike network with exact gradients; write it as a model that `evaluate` reads."""
+    from .experiments.config import parse_override
+    from .experiments.training import train_task
+
+    changes = dict(parse_override(text) for text in settings or [])
+    quiet = as_json or not sys.stderr.isatty()
+    _show(train_task(task, preset, seed, seeds, out, threads, changes, progress=not quiet), quiet)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A shipped model or an HDF5 file of one.")],
+    scheduler: Annotated[str, typer.Option(help="Scheduler of the event engine.")] = "auto",
+    limit: Annotated[int | None, typer.Option(help="Only so many samples of the test set.")] = None,
+    jobs: Annotated[int, typer.Option(help="Samples at a time; 0 means all cores.")] = 0,
+    profile: Annotated[str, typer.Option(help="Energy profile.")] = "loihi",
+    as_json: AsJson = False,
+):
+    """Rerun the test set of a trained model through the event engine: accuracy, latency, spikes, events, energy."""
+    from .experiments.evaluate import evaluate as rerun
+
+    quiet = as_json or not sys.stderr.isatty()
+    _show(rerun(model, scheduler, limit, jobs, profile, progress=not quiet), quiet)
+
+
+@app.command()
 def bench(
     n: Annotated[int, typer.Option(help="Neurons.")] = 20_000,
     variant: Annotated[str, typer.Option(help="eq: equal synaptic time constants; cuba: slower inhibition.")] = "eq",

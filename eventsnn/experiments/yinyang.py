@@ -6,7 +6,6 @@ are those of the engine, and its spike times are compared with those of the trai
 """
 
 import sys
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from ..errors import FormatError, ParameterError
 from .beside import compiling
 from .config import Setting, cores
+from .evaluate import classify
 
 SETTINGS = {
     "epochs": Setting(int, "passes over the 5000 training samples", least=1),
@@ -25,24 +25,6 @@ SETTINGS = {
     "window": Setting(float, "time per sample, tau_syn; a later output spike does not count", above=0.0),
 }
 AGREEMENT = 1e-12  # of the spike times of engine and training kernels, tau_syn
-
-
-@dataclass(frozen=True)
-class Classified:
-    """A test set as the engine saw it, one entry per sample.
-
-    `decisions` is the class of the earliest output spike, -1 without one, `latencies` its time in s, inf without one.
-    `spikes` and `synaptic_events` count all populations and projections, `joules` is the energy of the window.
-    `difference` is the largest disagreement with the training kernels in tau_syn, inf if only one of them has a spike.
-    """
-
-    decisions: np.ndarray
-    latencies: np.ndarray
-    spikes: np.ndarray
-    synaptic_events: np.ndarray
-    joules: np.ndarray
-    difference: float
-    runs: list
 
 
 def run(settings, out, progress=False):
@@ -60,7 +42,7 @@ def run(settings, out, progress=False):
         with compiling():
             networks.append(learn(settings, seed, checkpoints[-1], progress))
         taught = perf_counter()
-        tests.append(classify(networks[-1].network, samples, settings))
+        tests.append(classify_points(networks[-1].network, samples, settings))
         spent["train_s"] += taught - started
         spent["classify_s"] += perf_counter() - taught
     draw(networks[0], tests[0], samples, labels, out)
@@ -90,58 +72,12 @@ def learn(settings, seed, checkpoint, progress=False):
     return train(config, **options)
 
 
-def classify(network, samples, settings):
-    """Classify `samples` [n, 4] with the event-driven engine; returns `Classified`."""
-    import eventsnn as es
-
+def classify_points(network, samples, settings):
+    """`Classified` of `samples` [n, 4], with all runs."""
     from ..data.yin_yang import to_spike_times
-    from ..energy import load_profile
 
-    tau_syn, window = settings["tau_syn"], settings["window"]
-    times = to_spike_times(samples)
-    runs = es.simulate_batch(
-        network.to_network(tau_syn),
-        [network.encode_spikes(row, tau_syn) for row in times],
-        until=window * tau_syn,
-        jobs=settings["threads"],
-        seed=settings["seed"],
-    )
-    profile = load_profile(settings["energy_profile"])
-    layers = network.forward(times)
-    names = ["hidden", "output"]
-    fired = {name: np.stack([first_spikes(run, name) for run in runs]) for name in names}
-    outputs = fired["output"]
-    latencies = outputs.min(axis=1)
-    return Classified(
-        decisions=np.where(np.isfinite(latencies), outputs.argmin(axis=1), -1),
-        latencies=latencies,
-        spikes=np.array([run.counts.spikes.total for run in runs]),
-        synaptic_events=np.array([run.counts.synaptic_events.total for run in runs]),
-        joules=np.array([run.energy(profile).total for run in runs]),
-        difference=max(disagreement(fired[name] / tau_syn, layer, window) for name, layer in zip(names, layers)),
-        runs=runs,
-    )
-
-
-def first_spikes(run, population):
-    """Time of the first spike of every neuron of `population` in s, inf without one."""
-    spikes = run.spikes[population]
-    first = np.full(run.populations[population], np.inf)
-    np.minimum.at(first, spikes.neurons, spikes.times)
-    return first
-
-
-def disagreement(engine, kernels, window):
-    """Largest difference between two arrays of first spikes up to `window`; inf if a spike is in one of them only.
-
-    >>> disagreement(np.array([1.0, np.inf]), np.array([1.5, 9.0]), 8.0)
-    0.5
-    """
-    kernels = np.where(kernels <= window, kernels, np.inf)
-    both = np.isfinite(engine) & np.isfinite(kernels)
-    if (np.isfinite(engine) != np.isfinite(kernels)).any():
-        return float("inf")
-    return float(np.abs(engine[both] - kernels[both]).max(initial=0.0))
+    return classify(network, to_spike_times(samples), tau_syn=settings["tau_syn"], window=settings["window"],
+                    jobs=settings["threads"], seed=settings["seed"], profile=settings["energy_profile"], keep=len(samples))
 
 
 def summarise(tests, labels, settings):

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..data.yin_yang import BIAS_TIME, to_spike_times, yin_yang_splits
 from ..errors import FormatError, InputError, ParameterError, unknown_name
-from .first_spike.network import FirstSpikeNetwork, first_to_spike
-from .losses import first_spike_cross_entropy
+from .first_spike.network import KINDS, FirstSpikeNetwork, first_to_spike
+from .losses import LOSSES, loss_of
 from .optimisers import OPTIMISERS, Adam, cosine_rate, new_optimiser, step_rate
 
 
@@ -28,9 +28,13 @@ class Config:
     `hidden` sizes of the hidden layers; `init_mean, init_std, silent_limits, bias_times` one entry per layer (a bias
     time of None means no bias). `schedule` "step" lets `rate` fall by `rate_factor` every `rate_every` epochs, "cosine"
     along half a cosine to a hundredth. `optimiser` is "adam" (AdamW with `weight_decay`) or "sgd". `input_noise` is the
-    spread of a normal jitter of every input spike in training; times that would be negative are reflected at 0. `xi, alpha,
-    beta` shape the loss; `max_gradient` guards against V' -> 0: where one sample's |dL/dw| (after the mean over the batch)
-    exceeds it, that sample does not count for that neuron.
+    spread of a normal jitter of every input spike in training; times that would be negative are reflected at 0. `loss` is
+    "cross_entropy" (shaped by `xi, alpha, beta`), "mean_square" (to `target`, and `gap` later for the wrong classes) or
+    "shifted_mean_square" (wrong classes `gap` after the correct one); `max_gradient` guards against V' -> 0: where one
+    sample's |dL/dw| (after the mean over the batch) exceeds it, that sample does not count for that neuron.
+
+    Learned delays (DelGrad, Goeltz et al. 2025): `delays` holds for every layer None, "axonal", "dendritic" or "synaptic". A
+    delay is delay_scale / (1 + exp(-p)); p begins normal with spread `delay_std` and moves at `delay_rate` (same schedule).
 
     Silent neurons: the first layer whose share of missing spikes in a batch exceeds its limit gets `bump`, doubled
     each time the same layer is next again, added to all weights into its neurons that missed a spike. `bump_step`
@@ -59,6 +63,13 @@ class Config:
     optimiser: str = "adam"
     weight_decay: float = 0.0
     input_noise: float = 0.0
+    delays: tuple | None = None
+    delay_rate: float = 0.003
+    delay_std: float = 0.25
+    delay_scale: float = 1.0
+    loss: str = "cross_entropy"
+    target: float = 0.9
+    gap: float = 0.2
     xi: float = 0.2
     alpha: float = 0.005
     beta: float = 1.0
@@ -80,9 +91,12 @@ class Config:
         for size in self.hidden:
             self._check("hidden", size, 1, whole=True)
         self._check("seed", self.seed, 0, whole=True)
-        for name in ("theta", "rate", "rate_factor", "xi", "beta", "max_gradient"):
+        if self.delays is not None and (len(self.delays) != layers or any(kind not in KINDS for kind in self.delays)):
+            raise ParameterError(f"delays must be None or have {layers} entries, each one of "
+                                 f"{', '.join(map(repr, KINDS))}, got {self.delays!r}")
+        for name in ("theta", "rate", "rate_factor", "xi", "beta", "max_gradient", "delay_rate", "delay_scale"):
             self._check(name, getattr(self, name), 0.0, strict=True)
-        for name in ("alpha", "bump", "weight_decay", "input_noise"):
+        for name in ("alpha", "bump", "weight_decay", "input_noise", "delay_std", "gap", "target"):
             self._check(name, getattr(self, name), 0.0)
         for value in self.init_std:
             self._check("init_std", value, 0.0)
@@ -90,7 +104,9 @@ class Config:
             if not 0.0 <= value <= 1.0:
                 raise ParameterError(f"silent_limits must lie in [0, 1], got {value!r}")
         self._check("tau_ratio", self.tau_ratio, 0.0, strict=True)
-        for name, known in (("bump_step", ("also", "instead")), ("schedule", ("step", "cosine")), ("optimiser", OPTIMISERS)):
+        known_values = {"bump_step": ("also", "instead"), "loss": LOSSES, "schedule": ("step", "cosine"),
+                        "optimiser": OPTIMISERS}
+        for name, known in known_values.items():
             if getattr(self, name) not in known:
                 raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
 
@@ -146,7 +162,10 @@ class _State:
 
     network: FirstSpikeNetwork
     optimiser: Adam
+    lag_optimiser: Adam
+    lag_state: np.ndarray  # of the delays: p
     best: np.ndarray
+    best_lags: np.ndarray
     epoch: int = 0
     best_epoch: int = -1
     bump: float = 0.0
@@ -206,7 +225,7 @@ def train(config=None, *, data=None, progress=True, checkpoint=None, resume=None
         if pool is not None:
             pool.shutdown()
     final = state.network
-    best = _network(config, data["train"], state.best)
+    best = _network(config, data["train"], state.best, state.best_lags)
     score = [accuracy(n, *data["test"]) if "test" in data else None for n in (best, final)]
     curve = {name: np.array(values) for name, values in state.curve.items()}
     top = float(curve["validation_accuracy"][state.best_epoch])
@@ -223,12 +242,20 @@ def _check_data(name, times, labels):
     return times, labels.astype(np.int64)
 
 
-def _network(config, train_set, flat):
+def _network(config, train_set, flat, lags=None):
     sizes = [train_set[0].shape[1], *config.hidden, int(train_set[1].max()) + 1]
     shapes = [(a + (bias is not None), b) for a, b, bias in zip(sizes, sizes[1:], config.bias_times)]
     ends = np.cumsum([a * b for a, b in shapes])
     weights = [part.reshape(shape) for part, shape in zip(np.split(flat[: ends[-1]], ends[:-1]), shapes)]
-    return FirstSpikeNetwork(weights, tau_ratio=config.tau_ratio, bias_times=config.bias_times, theta=config.theta)
+    delays = None
+    if config.delays is not None:
+        sizes = [{None: 0, "axonal": a, "dendritic": b, "synaptic": a * b}[kind] for kind, (a, b) in zip(config.delays, shapes)]
+        lags = np.zeros(sum(sizes)) if lags is None else lags
+        parts = np.split(lags, np.cumsum(sizes)[:-1])
+        delays = [None if kind is None else (kind, part.reshape(shape) if kind == "synaptic" else part)
+                  for kind, part, shape in zip(config.delays, parts, shapes)]
+    return FirstSpikeNetwork(weights, tau_ratio=config.tau_ratio, bias_times=config.bias_times, theta=config.theta,
+                             delays=delays)
 
 
 def _initial_state(config, train_set):
@@ -237,7 +264,14 @@ def _initial_state(config, train_set):
     draw = np.random.default_rng([config.seed, 0])
     shapes = zip(config.init_mean, config.init_std, fan_in, sizes[1:])
     network = _network(config, train_set, np.concatenate([draw.normal(m, s, a * b) for m, s, a, b in shapes]))
-    return _State(network, new_optimiser(config.optimiser, network.flat.size, config.weight_decay), network.flat.copy())
+    lag_state = draw.normal(0.0, config.delay_std, network.lags.size)
+    network.lags[:] = _lags(config, lag_state)
+    return _State(network, new_optimiser(config.optimiser, network.flat.size, config.weight_decay),
+                  new_optimiser(config.optimiser, network.lags.size), lag_state, network.flat.copy(), network.lags.copy())
+
+
+def _lags(config, p):
+    return config.delay_scale / (1.0 + np.exp(-p))
 
 
 def _run_epoch(state, config, data, pool):
@@ -264,7 +298,7 @@ def _run_epoch(state, config, data, pool):
     past = state.curve
     best = state.best_epoch
     if best < 0 or (score, -validation_loss) > (past["validation_accuracy"][best], -past["validation_loss"][best]):
-        state.best_epoch, state.best = state.epoch, state.network.flat.copy()
+        state.best_epoch, state.best, state.best_lags = state.epoch, state.network.flat.copy(), state.network.lags.copy()
     for name, value in zip(CURVES, values):
         past[name].append(float(value))
     state.epoch += 1
@@ -272,7 +306,7 @@ def _run_epoch(state, config, data, pool):
 
 def _score(network, config, record, labels):
     outputs = network.layers(record)[-1]
-    loss = first_spike_cross_entropy(outputs, labels, config.xi, config.alpha, config.beta, np.empty(outputs.shape))
+    loss = loss_of(config, outputs, labels, np.empty(outputs.shape))
     return float(np.mean(first_to_spike(outputs) == labels)), loss
 
 
@@ -283,12 +317,16 @@ def _run_batch(state, config, record, labels, rate, pool):
     missing = [~np.isfinite(times) for times in network.layers(record)]
     outputs = network.layers(record)[-1]
     delta = np.empty(outputs.shape)
-    loss = first_spike_cross_entropy(outputs, labels, config.xi, config.alpha, config.beta, delta)
+    loss = loss_of(config, outputs, labels, delta)
     shares = [layer.mean() for layer in missing]
     bumped = next((k for k, share in enumerate(shares) if share > config.silent_limits[k]), -1)
     if bumped < 0 or config.bump_step == "also":
-        gradient = network.gradient(record, delta, config.max_gradient, pool, config.threads)
-        state.optimiser.step(network.flat, gradient, rate)
+        gradients = network.gradients(record, delta, config.max_gradient, pool, config.threads)
+        state.optimiser.step(network.flat, gradients.weights, rate)
+        if network.lags.size:
+            steep = network.lags * (1.0 - network.lags / config.delay_scale)
+            state.lag_optimiser.step(state.lag_state, gradients.delays * steep, rate * config.delay_rate / config.rate)
+            network.lags[:] = _lags(config, state.lag_state)
     if bumped >= 0:
         state.bump = 2.0 * state.bump if bumped == state.bumped_layer else config.bump
         network.weights[bumped][:, missing[bumped].any(axis=0)] += state.bump
@@ -314,6 +352,10 @@ def _save_checkpoint(path, config, state):
             best=state.best,
             first=state.optimiser.first,
             second=state.optimiser.second,
+            lag_state=state.lag_state,
+            best_lags=state.best_lags,
+            lag_first=state.lag_optimiser.first,
+            lag_second=state.lag_optimiser.second,
             counters=np.array([state.optimiser.steps, state.epoch, state.best_epoch, state.bumped_layer]),
             bump=state.bump,
             curve=np.array([state.curve[name] for name in CURVES]),
@@ -328,6 +370,7 @@ def _load_checkpoint(path, config, state):
         recipe, flat = json.loads(str(saved["recipe"])), saved["weights"]
         steps, epoch, best_epoch, bumped_layer = (int(v) for v in saved["counters"])
         first, second, best, curve, bump = (saved[k] for k in ("first", "second", "best", "curve", "bump"))
+        lags = [saved[k] for k in ("lag_state", "best_lags", "lag_first", "lag_second")]
     except FileNotFoundError:
         raise
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -341,5 +384,8 @@ def _load_checkpoint(path, config, state):
         raise ParameterError(f"epochs must be >= {epoch}, the epochs already in the checkpoint, got {config.epochs}")
     state.network.flat[:], state.best = flat, best
     state.optimiser.first[:], state.optimiser.second[:], state.optimiser.steps = first, second, steps
+    state.lag_state[:], state.best_lags, state.lag_optimiser.first[:], state.lag_optimiser.second[:] = lags
+    state.lag_optimiser.steps = steps
+    state.network.lags[:] = _lags(config, state.lag_state)
     state.epoch, state.best_epoch, state.bumped_layer, state.bump = epoch, best_epoch, bumped_layer, float(bump)
     state.curve = {name: values.tolist() for name, values in zip(CURVES, curve)}

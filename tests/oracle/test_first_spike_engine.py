@@ -8,7 +8,7 @@ import pytest
 
 import eventsnn as es
 from eventsnn.data.yin_yang import to_spike_times
-from eventsnn.experiments.yinyang import first_spikes
+from eventsnn.experiments.evaluate import first_spikes
 from eventsnn.learn.first_spike.network import FirstSpikeNetwork
 
 TAU = 6e-3

@@ -8,10 +8,14 @@ import pytest
 import eventsnn as es
 from eventsnn.data.yin_yang import to_spike_times, yin_yang
 from eventsnn.errors import FormatError, InputError, ParameterError, UnknownNameError
+from eventsnn.experiments.training import train_task
+from eventsnn.learn import fast_and_deep
 from eventsnn.learn.fast_and_deep import Config, accuracy, train
 from eventsnn.learn.first_spike.network import FirstSpikeNetwork
-from eventsnn.learn.losses import first_spike_cross_entropy
-from eventsnn.learn.optimisers import Adam, step_rate
+from eventsnn.learn.losses import first_spike_cross_entropy, loss_of
+from eventsnn.learn.models import load_model
+from eventsnn.learn.optimisers import Adam, new_optimiser, step_rate
+from eventsnn.learn.recipes import recipe
 
 SMALL = Config(hidden=(30,), epochs=4, batch=50, checkpoint_every=2)
 
@@ -199,3 +203,82 @@ def test_the_engine_gives_the_same_spikes(ratio):
         found = np.full(layer.shape[1], np.inf)
         found[run.spikes[name].neurons] = run.spikes[name].times / tau
         assert np.allclose(found, layer[0], rtol=1e-12)
+
+
+# -- tasks ---------------------------------------------------------------------------------------------------------------
+
+
+def test_recipes_refuse_what_they_do_not_know():
+    for arguments, word in ((("yingyang",), "yinyang"), (("mnist", "paler"), "paper")):
+        with pytest.raises(UnknownNameError, match=word):
+            recipe(*arguments)
+    with pytest.raises(UnknownNameError, match="hidden"):
+        recipe("mnist", "quick", hiden=(3,))
+    assert recipe("mnist", "quick", hidden=[3, 4], bias_times=[None] * 3, init_mean=[0.1] * 3, init_std=[0.1] * 3,
+                  silent_limits=[0.1] * 3)[1].hidden == (3, 4)
+
+
+def test_a_task_writes_the_model_that_is_best_on_validation_data(tmp_path):
+    out = tmp_path / "points.h5"
+    found = train_task("yinyang-delays", seeds=2, out=out, changes={"epochs": 3, "hidden": [6]})
+    network, facts = load_model(out)
+    assert [path.name for path in tmp_path.iterdir()] == ["points.h5"]
+    assert facts["validation_accuracy"] == max(found["validation_accuracy_per_seed"])
+    assert network.kinds.tolist() == [3, 3] and network.fan_out.tolist() == [6, 3]
+    assert found["test_accuracy"] == pytest.approx(np.mean(found["test_accuracy_per_seed"]))
+
+
+def test_an_interrupted_task_goes_on(tmp_path, monkeypatch):
+    changes = {"epochs": 4, "hidden": [6], "checkpoint_every": 1}
+    whole = train_task("yinyang-delays", out=tmp_path / "whole.h5", changes=changes)
+    epoch, calls = fast_and_deep._run_epoch, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return epoch(*arguments)
+
+    monkeypatch.setattr(fast_and_deep, "_run_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_task("yinyang-delays", out=tmp_path / "cut.h5", changes=changes)
+    assert [path.name for path in tmp_path.glob("cut*")] == ["cut-seed0.npz"]
+    monkeypatch.setattr(fast_and_deep, "_run_epoch", epoch)
+    again = train_task("yinyang-delays", out=tmp_path / "cut.h5", changes=changes)
+    assert again["validation_accuracy_per_seed"] == whole["validation_accuracy_per_seed"]
+    one, two = (load_model(tmp_path / name)[0] for name in ("whole.h5", "cut.h5"))
+    assert np.array_equal(one.flat, two.flat) and np.array_equal(one.lags, two.lags)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mean_square", "shifted_mean_square"])
+def test_losses_have_the_derivative_they_give(loss):
+    draw = np.random.default_rng(3)
+    times, labels = draw.uniform(0.5, 2.0, (6, 4)), draw.integers(0, 4, 6)
+    times[0, (labels[0] + 1) % 4] = np.inf
+    config, delta, scratch = Config(loss=loss), np.empty((6, 4)), np.empty((6, 4))
+    loss_of(config, times, labels, delta)
+    for k, j in [(0, 0), (0, (labels[0] + 1) % 4), (1, labels[1]), (2, 3), (5, 0)]:
+        if not np.isfinite(times[k, j]):
+            assert delta[k, j] == 0.0
+            continue
+        sides = []
+        for sign in (1, -1):
+            moved = times.copy()
+            moved[k, j] += sign * 1e-6
+            sides.append(loss_of(config, moved, labels, scratch))
+        assert delta[k, j] == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_weight_decay_pulls_to_zero(optimiser):
+    weights = np.array([4.0, -4.0])
+    new_optimiser(optimiser, 2, weight_decay=0.5).step(weights, np.zeros(2), rate=0.1)
+    assert np.allclose(weights, [3.8, -3.8])
+
+
+def test_input_noise_and_schedules_change_only_training(tmp_path):
+    data = {name: (np.random.default_rng(k).uniform(0.15, 2.0, (60, 4)), np.arange(60) % 3)
+            for k, name in enumerate(("train", "validation"))}
+    runs = {name: train(Config(epochs=3, hidden=(8,), seed=1, **change), data=data, progress=False)
+            for name, change in (("plain", {}), ("noise", {"input_noise": 0.3}), ("cosine", {"schedule": "cosine"}))}
+    assert len({run.network.flat.tobytes() for run in runs.values()}) == 3

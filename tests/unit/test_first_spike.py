@@ -196,7 +196,7 @@ def jacobian(times, weights, ratio, out, theta=1.0):
     layer = one_layer(weights, ratio, theta)
     record = layer.fill(layer.record(times[None]))
     by_weight = layer.gradient(record, np.ones((1, out.size))).reshape(weights.shape)
-    by_time = [layer.gradient(record, row[None], inputs=True)[1][0] for row in np.eye(out.size)]
+    by_time = [layer.gradients(record, row[None], inputs=True).inputs[0] for row in np.eye(out.size)]
     return by_weight, np.array(by_time).T
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...jit import jit
 from ...kernels.elementary import growth
+from .forward import AXONAL, DENDRITIC, SYNAPTIC
 
 WIDE = 60.0  # spread of times beyond which the gradient takes one exponential per pair
 TILE = 8  # rows that are done together, while the sample lies in the fastest cache
@@ -30,17 +31,20 @@ def kappa(s, c):
 
 
 @jit
-def _largest(times, n, end, c):
-    """Largest kappa from the inputs before `end`."""
+def _largest(times, n, end, c, kind, delays, begin, j, m):
+    """Largest kappa from the inputs of neuron `j` that arrive before `end`."""
     best = 0.0
     for i in range(n):
-        if times[i] < end:
-            best = max(best, kappa(end - times[i], c))
+        time = times[i]
+        if kind == AXONAL or kind == SYNAPTIC:
+            time += delays[begin + (i if kind == AXONAL else i * m + j)]
+        if time < end:
+            best = max(best, kappa(end - time, c))
     return best
 
 
 @jit
-def prepare_samples(record, at, n, m, speeds, delta, c, limit, first, end, spike, span):
+def prepare_samples(record, at, n, m, speeds, delta, c, limit, kind, delays, begin, first, end, spike, span):
     """For samples first to end - 1: what their spikes pass on. Inputs at column `at`, outputs after them, V' at `speeds`.
 
     A neuron whose largest |dL/dw_i| exceeds `limit` gets no weight gradient but passes its time gradient on; one that is
@@ -51,13 +55,15 @@ def prepare_samples(record, at, n, m, speeds, delta, c, limit, first, end, spike
         times, own = record[k, at:at + n], spike[k]
         low, high = math.inf, -math.inf
         for i in range(n):
-            low = min(low, times[i])
+            low = min(low, times[i] + (delays[begin + i] if kind == AXONAL else 0.0))
         for j in range(m):
             out, d, v = record[k, at + n + j], delta[k, j], record[k, speeds + j]
             alive = out < math.inf and d == d and d != 0.0 and v > 0.0
             passed = d / v if alive else 0.0
+            if kind == DENDRITIC:
+                out -= delays[begin + j]
             own[B_TIME, j], own[B_PASS, j] = out if alive else -math.inf, passed
-            fits = peak * abs(passed) <= limit or _largest(times, n, out, c) * abs(passed) <= limit
+            fits = peak * abs(passed) <= limit or _largest(times, n, out, c, kind, delays, begin, j, m) * abs(passed) <= limit
             own[B_WEIGHT, j] = -passed if fits else 0.0
             high = max(high, own[B_TIME, j])
         wide = high - low > WIDE * min(1.0, 1.0 / c)
@@ -120,10 +126,11 @@ def _apart_both(time, up, rise, end, weight, passed, syn, mem, grad, weights, m,
 
 
 @jit
-def backward_rows(record, at, m, c, weights, first, low, high, spike, span, grad, delta_in, through):
+def backward_rows(record, at, m, c, weights, first, kind, delays, begin, low, high, spike, span, grad, delta_in, through):
     """Inputs low to high - 1 of a layer: their rows of `grad` (overwritten) and, if `through`, dL/dt of their times.
 
-    `weights`, `grad` are flat, the matrix of the layer begins at `first`; delta_in [samples, inputs].
+    `weights`, `grad` are flat, the matrix of the layer begins at `first`; delta_in [samples, inputs]. Delays, if axonal or
+    dendritic, are those from delays[begin] on.
     """
     k = 0.0 if c == 1.0 else 1.0 / (1.0 - c)
     for tile in range(low, high, TILE):
@@ -134,6 +141,8 @@ def backward_rows(record, at, m, c, weights, first, low, high, spike, span, grad
             own, reference, last = spike[sample], span[sample, S_LOW], span[sample, S_HIGH]
             for i in range(tile, stop):
                 time, row, total = record[sample, at + i], first + i * m, 0.0
+                if kind == AXONAL:
+                    time += delays[begin + i]
                 if time < last:
                     if span[sample, S_WIDE] != 0.0:
                         total = _far(time, own, grad, weights, row, m, c)
@@ -152,6 +161,26 @@ def backward_rows(record, at, m, c, weights, first, low, high, spike, span, grad
                             _apart(time, up, rise, own[B_TIME], own[B_WEIGHT], own[B_SYN], own[B_MEM], there, m, k)
                 if through:
                     delta_in[sample, i] = total
+
+
+@jit
+def backward_synaptic(record, at, m, c, weights, first, delays, begin, low, high, spike, grad, delay_grad, delta_in):
+    """As `backward_rows` for a layer with a delay per synapse; also dL/dd [n_delays], flat like `delays` (overwritten)."""
+    for i in range(low, high):
+        for j in range(m):
+            grad[first + i * m + j] = delay_grad[begin + i * m + j] = 0.0
+        for sample in range(record.shape[0]):
+            own, total = spike[sample], 0.0
+            for j in range(m):
+                s = own[B_TIME, j] - record[sample, at + i] - delays[begin + i * m + j]
+                if s > 0.0:
+                    syn, mem = math.exp(-s), math.exp(-c * s)
+                    slope = (1.0 - s) * syn if c == 1.0 else (syn - c * mem) / (1.0 - c)
+                    grad[first + i * m + j] += (s * syn if c == 1.0 else (mem - syn) / (1.0 - c)) * own[B_WEIGHT, j]
+                    passed = weights[first + i * m + j] * slope * own[B_PASS, j]
+                    delay_grad[begin + i * m + j] += passed
+                    total += passed
+            delta_in[sample, i] = total
 
 
 def scratch(samples, widest):

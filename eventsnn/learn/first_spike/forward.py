@@ -22,11 +22,18 @@ from ...jit import inner, jit, kernel
 from ...kernels.elementary import growth
 from .roots import root_any, root_double, root_equal
 
+NONE, AXONAL, DENDRITIC, SYNAPTIC = 0, 1, 2, 3  # delays of a layer: none, one per input, per neuron, per synapse
 EPOCH = 16.0  # the origin moves when an input is this much later: bounds rounding, prevents overflow
 SLACK = 1.0 - 1e-12  # the cheap test errs on the side of solving
 CHUNK, FEW = 64, 8  # neurons that are searched together when one of them is flagged, and those among them
 # rows of the scratch of `layer_forward`: sorted times, time to the next, what an input adds to a and b, P, K, e^s, e^cs
 F_TIME, F_GAP, F_A, F_B, F_P, F_K, F_SYN, F_MEM, F_ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8
+
+
+@kernel
+def delays_of(kind, n, m):
+    """Number of delays of a layer of `n` inputs and `m` neurons."""
+    return n if kind == AXONAL else (m if kind == DENDRITIC else (n * m if kind == SYNAPTIC else 0))
 
 
 @kernel
@@ -200,23 +207,48 @@ def layer_forward(times, n, weights, first, m, c, theta, out, speed, a, b, order
             return
 
 
+@inner
+def _delayed_layer(times, n, weights, first, m, c, theta, kind, delays, begin, out, speed, memory, order, count, work):
+    """As `layer_forward`, with delays from delays[begin] on: see `NONE` to `SYNAPTIC`. memory [4, >= n and >= m]: scratch."""
+    a, b, arrivals, column = memory[0], memory[1], memory[2], memory[3]
+    if kind == SYNAPTIC:
+        for j in range(m):
+            for i in range(n):
+                arrivals[i], column[i] = times[i] + delays[begin + i * m + j], weights[first + i * m + j]
+            layer_forward(arrivals, n, column, 0, 1, c, theta, out[j:], speed[j:], a, b, order, count, work)
+        return
+    for i in range(n):
+        arrivals[i] = times[i] + (delays[begin + i] if kind == AXONAL else 0.0)
+    layer_forward(arrivals, n, weights, first, m, c, theta, out, speed, a, b, order, count, work)
+    if kind == DENDRITIC:
+        for j in range(m):
+            out[j] += delays[begin + j]
+
+
 @jit
-def forward_samples(record, start, stop, fan_in, fan_out, weights, c, theta):
+def forward_samples(record, start, stop, fan_in, fan_out, weights, kinds, delays, c, theta):
     """Run samples start to stop - 1 through all layers, in place.
 
     A row of `record` holds the inputs of the first layer (its bias spike last), then those of the second (again with its bias
-    spike), ..., then the outputs; then V' at the spikes of every layer. `weights`: the flat [fan_in, fan_out] matrices.
+    spike), ..., then the outputs; then V' at the spikes of every layer. `weights`: the flat [fan_in, fan_out] matrices;
+    `delays`: what the layers of `kinds` have, one after the other.
     """
     n, m = fan_in.max(), fan_out.max()
-    a, b, work = np.empty(m), np.empty(m), np.empty((F_ROWS, n + 1))
+    memory, work = np.empty((4, max(n, m))), np.empty((F_ROWS, n + 1))
     order, count = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
     speeds = record.shape[1] - fan_out.sum()
     for k in range(start, stop):
         row = record[k]
-        at, first, pace = 0, 0, speeds
+        at, first, pace, begin = 0, 0, speeds, 0
         for layer in range(fan_in.size):
             n, m = fan_in[layer], fan_out[layer]
-            layer_forward(row[at:], n, weights, first, m, c, theta, row[at + n:], row[pace:], a, b, order, count, work)
+            if kinds[layer] == NONE:
+                layer_forward(row[at:], n, weights, first, m, c, theta, row[at + n:], row[pace:], memory[0], memory[1], order,
+                              count, work)
+            else:
+                _delayed_layer(row[at:], n, weights, first, m, c, theta, kinds[layer], delays, begin, row[at + n:], row[pace:],
+                               memory, order, count, work)
+                begin += delays_of(kinds[layer], n, m)
             at += n
             pace += m
             first += n * m

@@ -5,17 +5,29 @@ Intelligence 3 (2021). All times are in units of tau_syn; C = 1, leak potential 
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ...data.yin_yang import BIAS_TIME
 from ...errors import InputError, ParameterError
 from ...types import Spikes
-from .backward import backward_rows, prepare_samples, scratch
-from .forward import forward_samples
+from .backward import backward_rows, backward_synaptic, prepare_samples, scratch
+from .forward import AXONAL, DENDRITIC, NONE, SYNAPTIC, delays_of, forward_samples
 
 NEAREST_RATIO = 1e-3  # ratios this close to 1 lose digits: take 1
 SMALL = 20_000  # pairs of samples and weights below which threads cost more than they bring
+
+
+KINDS = {None: NONE, "axonal": AXONAL, "dendritic": DENDRITIC, "synaptic": SYNAPTIC}
+
+
+class Gradients(NamedTuple):
+    """Derivatives of a loss: `weights` [n_weights] and `delays` [n_delays], flat like `flat` and `lags`; `inputs` [n, n_in]."""
+
+    weights: np.ndarray
+    delays: np.ndarray
+    inputs: np.ndarray | None
 
 
 class FirstSpikeNetwork:
@@ -23,7 +35,9 @@ class FirstSpikeNetwork:
 
     `weights`: one [n_source, n_target] float64 matrix per layer; where `bias_times[l]` is a time (not None), the last
     row of matrix l belongs to a bias input that spikes then. `tau_ratio` = tau_mem / tau_syn is any number > 0, but within
-    0.001 of 1 only 1 itself; `theta` > 0.
+    0.001 of 1 only 1 itself; `theta` > 0. `delays` (units of tau_syn, >= 0), where given, holds for every layer None or an
+    array: a matrix like the weights (one per synapse), or a pair ("axonal", [n_source]) or ("dendritic", [n_target]).
+    Source of learned delays: Goeltz et al., DelGrad (2025).
 
     Raises `ParameterError` for shapes that do not fit, weights that are not finite, and parameters out of range.
 
@@ -32,7 +46,8 @@ class FirstSpikeNetwork:
     array([[0.410596]])
     """
 
-    def __init__(self, weights, *, tau_ratio=1, bias_times=(BIAS_TIME, BIAS_TIME), theta=1.0):
+    def __init__(self, weights, *, tau_ratio=1, bias_times=(BIAS_TIME, BIAS_TIME), theta=1.0,
+                 delays=None):
         weights = [np.asarray(w, dtype=np.float64) for w in weights]
         if not 0.0 < tau_ratio < math.inf or 0.0 < abs(tau_ratio - 1.0) < NEAREST_RATIO:
             raise ParameterError(f"tau_ratio must lie in (0, inf), and be 1 if it is within {NEAREST_RATIO} of 1, "
@@ -58,6 +73,40 @@ class FirstSpikeNetwork:
             raise ParameterError(f"weights must chain (with a bias row where there is a bias time), got shapes "
                                  f"{[w.shape for w in weights]} for bias_times {self.bias_times}")
         self.flat = np.concatenate([w.ravel() for w in weights])
+        self.kinds, self.lags = self._take_delays(delays)
+
+    def _take_delays(self, delays):
+        """(kind of each layer, all delays one after the other)."""
+        delays = [None] * self.fan_in.size if delays is None else list(delays)
+        if len(delays) != self.fan_in.size:
+            raise ParameterError(f"delays must have one entry per layer, got {len(delays)} for {self.fan_in.size}")
+        kinds, parts = [], [np.zeros(0)]
+        for k, entry in enumerate(delays):
+            name, values = entry if isinstance(entry, tuple) else (None if entry is None else "synaptic", entry)
+            if name not in KINDS:
+                raise ParameterError(f"delays[{k}] must be None, a matrix, or a pair of 'axonal', 'dendritic' or 'synaptic' "
+                                     f"and an array, got {name!r}")
+            kinds.append(KINDS[name])
+            if entry is None:
+                continue
+            n, m = int(self.fan_in[k]), int(self.fan_out[k])
+            shape = {AXONAL: (n,), DENDRITIC: (m,), SYNAPTIC: (n, m)}[kinds[-1]]
+            values = np.asarray(values, np.float64)
+            if values.shape != shape or not np.isfinite(values).all() or values.min() < 0.0:
+                raise ParameterError(f"delays[{k}] must be finite, >= 0 and of shape {shape}, got shape {values.shape}")
+            parts.append(values.ravel())
+        return np.array(kinds), np.concatenate(parts)
+
+    @property
+    def delays(self):
+        """The delays of every layer: None, or (kind, view into `lags`)."""
+        names, found, at = {v: k for k, v in KINDS.items()}, [], 0
+        for kind, n, m in zip(self.kinds.tolist(), self.fan_in.tolist(), self.fan_out.tolist()):
+            size = delays_of(kind, n, m)
+            part = self.lags[at:at + size]
+            found.append(None if kind == NONE else (names[kind], part.reshape(n, m) if kind == SYNAPTIC else part))
+            at += size
+        return found
 
     @property
     def weights(self):
@@ -84,11 +133,16 @@ class FirstSpikeNetwork:
         starts = np.cumsum(self.fan_in)
         return [record[:, a : a + m] for a, m in zip(starts, self.fan_out)]
 
+    def speeds(self, record):
+        """V' [n, fan_out] at the spikes of every layer as views into a filled `record`; 0 where there is none."""
+        starts = record.shape[1] - self.fan_out.sum() + np.concatenate([[0], np.cumsum(self.fan_out)])
+        return [record[:, a : a + m] for a, m in zip(starts, self.fan_out)]
+
     def fill(self, record, pool=None, threads=1):
         """Compute all spike times of `record` in place; samples are independent, so threads cannot change them."""
         edges = np.linspace(0, record.shape[0], threads + 1).astype(int)
         _spread(pool, edges, lambda a, b: forward_samples(
-            record, a, b, self.fan_in, self.fan_out, self.flat, 1.0 / self.tau_ratio, self.theta))
+            record, a, b, self.fan_in, self.fan_out, self.flat, self.kinds, self.lags, 1.0 / self.tau_ratio, self.theta))
         return record
 
     def forward(self, times):
@@ -102,31 +156,47 @@ class FirstSpikeNetwork:
         """Class [n] int64 of each sample: the first output to spike, or -1 if none does."""
         return first_to_spike(self.forward(times)[-1])
 
-    def gradient(self, record, delta, limit=math.inf, pool=None, threads=1, inputs=False):
-        """dL/dw [n_weights], flat like `flat`, for `delta` [n, classes] = dL/dt of the outputs in a filled `record`.
+    def gradient(self, record, delta, limit=math.inf, pool=None, threads=1):
+        """dL/dw [n_weights]: the weights of `gradients`."""
+        return self.gradients(record, delta, limit, pool, threads).weights
 
-        `limit` is the guard on |dL/dw| of one sample (see `Config.max_gradient`). With `inputs`, a pair: also dL/dt [n, n_in]
-        of the input spikes. The same bits for any `threads`.
+    def gradients(self, record, delta, limit=math.inf, pool=None, threads=1, inputs=False):
+        """`Gradients` for `delta` [n, classes] = dL/dt of the outputs in a filled `record`; dL/dt of the inputs with `inputs`.
+
+        `limit` is the guard on |dL/dw| of one sample (see `Config.max_gradient`). The same bits for any `threads`.
         """
         memory = scratch(record.shape[0], int(self.fan_out.max()))
-        grad = np.empty(self.flat.size)
+        grad, lag_grad, end = np.empty(self.flat.size), np.zeros(self.lags.size), self.lags.size
         for layer in range(self.fan_in.size - 1, -1, -1):
-            delta = self._layer_gradient(record, layer, delta, limit, layer > 0 or inputs, memory, grad, pool, threads)
-        return (grad, delta[:, : self.n_in]) if inputs else grad
+            end -= delays_of(self.kinds[layer], self.fan_in[layer], self.fan_out[layer])
+            delta = self._layer_gradient(record, layer, delta, limit, layer > 0 or inputs, memory, grad, lag_grad, end, pool,
+                                         threads)
+        return Gradients(grad, lag_grad, delta[:, : self.n_in] if inputs else None)
 
-    def _layer_gradient(self, record, layer, delta, limit, through, memory, grad, pool, threads):
-        """Fill the part of `grad` that belongs to `layer`; returns dL/dt of its inputs if `through`."""
-        c, samples = 1.0 / self.tau_ratio, record.shape[0]
+    def _layer_gradient(self, record, layer, delta, limit, through, memory, grad, lag_grad, begin, pool, threads):
+        """Fill the parts of `grad` and `lag_grad` that belong to `layer`; returns dL/dt of its inputs if `through`."""
+        c, samples, kind = 1.0 / self.tau_ratio, record.shape[0], int(self.kinds[layer])
         n, m = int(self.fan_in[layer]), int(self.fan_out[layer])
         at, first = int(self.fan_in[:layer].sum()), int((self.fan_in * self.fan_out)[:layer].sum())
         speeds = record.shape[1] - int(self.fan_out[layer:].sum())
+        through = through or kind in (AXONAL, SYNAPTIC)
         below = np.empty((samples, n if through else 0))
         if samples * n * m < SMALL:
             pool, threads = None, 1
         _spread(pool, np.linspace(0, samples, threads + 1).astype(int), lambda a, b: prepare_samples(
-            record, at, n, m, speeds, delta, c, limit, a, b, *memory))
-        _spread(pool, np.linspace(0, n, threads + 1).astype(int), lambda a, b: backward_rows(
-            record, at, m, c, self.flat, first, a, b, *memory, grad, below, through))
+            record, at, n, m, speeds, delta, c, limit, kind, self.lags, begin, a, b, *memory))
+        rows = np.linspace(0, n, threads + 1).astype(int)
+        if kind == SYNAPTIC:
+            _spread(pool, rows, lambda a, b: backward_synaptic(
+                record, at, m, c, self.flat, first, self.lags, begin, a, b, memory[0], grad, lag_grad, below))
+            return below
+        _spread(pool, rows, lambda a, b: backward_rows(
+            record, at, m, c, self.flat, first, kind, self.lags, begin, a, b, *memory, grad, below, through))
+        if kind == AXONAL:
+            lag_grad[begin:begin + n] = below.sum(axis=0)
+        elif kind == DENDRITIC:
+            passed, times = delta[:, :m], record[:, at + n:at + n + m]  # the bias of the next layer has no delay here
+            lag_grad[begin:begin + m] = np.where(np.isfinite(times) & np.isfinite(passed), passed, 0.0).sum(axis=0)
         return below
 
     def to_network(self, tau_syn=6e-3):
@@ -143,21 +213,23 @@ class FirstSpikeNetwork:
         _check_tau(tau_syn)
         net = es.Network()
         net.add("input", es.Input(int(self.fan_in[0])))
-        source, names = "input", self._layer_names()
+        source, names = "input", self.layer_names()
+        lags = [tau_syn * _as_matrix(entry, w.shape) for entry, w in zip(self.delays, self.weights)]
         for k, (name, matrix) in enumerate(zip(names, self.weights)):
             neuron = dict(tau_mem=self.tau_ratio * tau_syn, tau_syn=tau_syn, v_threshold=self.theta, t_ref=math.inf)
             net.add(name, es.LIF(matrix.shape[1], v_leak=0.0, v_reset=0.0, **neuron))
-            scaled = self.tau_ratio * matrix
+            scaled, lag = self.tau_ratio * matrix, lags[k]
             if k and self.bias_times[k] is not None:
                 net.add(_bias_name(k), es.Input(1))
-                net.connect(source, name, es.Dense(scaled[:-1]))
-                net.connect(_bias_name(k), name, es.Dense(scaled[-1:]))
+                _connect(net, source, name, scaled[:-1], lag[:-1])
+                _connect(net, _bias_name(k), name, scaled[-1:], lag[-1:])
             else:
-                net.connect(source, name, es.Dense(scaled))
+                _connect(net, source, name, scaled, lag)
             source = name
         return net
 
-    def _layer_names(self):
+    def layer_names(self):
+        """Names of the layers in `to_network`: "hidden", "hidden2", ..., "output"."""
         hidden = ["hidden" if k == 0 else f"hidden{k + 1}" for k in range(self.fan_in.size - 1)]
         return [*hidden, "output"]
 
@@ -190,6 +262,25 @@ def first_to_spike(outputs):
     array([ 1, -1])
     """
     return np.where(np.isfinite(outputs).any(axis=1), outputs.argmin(axis=1), -1)
+
+
+def _as_matrix(entry, shape):
+    """Delays of a layer, one per synapse."""
+    if entry is None:
+        return np.zeros(shape)
+    kind, values = entry
+    return np.broadcast_to(values[:, None] if kind == "axonal" else values, shape)
+
+
+def _connect(net, source, target, weights, delays):
+    import eventsnn as es
+
+    if (delays == delays.flat[0]).all():
+        net.connect(source, target, es.Dense(weights, delay=float(delays.flat[0])))
+        return
+    n, m = weights.shape
+    net.connect(source, target, es.Sparse(np.repeat(np.arange(n), m), np.tile(np.arange(m), n), weight=weights.ravel(),
+                                          delay=np.ascontiguousarray(delays).ravel()))
 
 
 def _bias_name(layer):

@@ -1,0 +1,136 @@
+"""Classify a test set event by event with the engine, which knows nothing of the training, and compare it with the kernels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ParameterError
+
+BLOCK = 250  # samples whose runs are kept at a time
+TAU_SYN, WINDOW = 6e-3, 8.0  # s; time per sample in tau_syn
+TOLERANCE = 1e-12  # of spike times, in tau_syn, times 1 + 1 / V'
+
+
+@dataclass
+class Classified:
+    """A test set as the engine saw it, one entry per sample.
+
+    `decisions` is the class of the earliest output spike, -1 without one, `latencies` its time in s, inf without one.
+    `spikes` and `synaptic_events` count all populations and projections, `joules` is the energy of the window.
+    `difference` is the largest disagreement with the training kernels in tau_syn, inf if only one of them has a spike;
+    `excess` the same in units of 1e-12 (1 + 1 / V'). `runs` are those of the samples that were asked for.
+    """
+
+    decisions: np.ndarray
+    latencies: np.ndarray
+    spikes: np.ndarray
+    synaptic_events: np.ndarray
+    joules: np.ndarray
+    difference: float
+    excess: float
+    runs: list
+
+
+def first_spikes(run, population):
+    """Time of the first spike of every neuron of `population` in s, inf without one."""
+    spikes = run.spikes[population]
+    first = np.full(run.populations[population], np.inf)
+    np.minimum.at(first, spikes.neurons, spikes.times)
+    return first
+
+
+def disagreement(engine, kernels, window, speed=None):
+    """Largest difference between two arrays of first spikes up to `window`; inf if a spike is in one of them only.
+
+    With `speed` = V' at the spikes, in units of 1e-12 (1 + 1 / V').
+
+    >>> disagreement(np.array([1.0, np.inf]), np.array([1.5, 9.0]), 8.0)
+    0.5
+    """
+    kernels = np.where(kernels <= window, kernels, np.inf)
+    both = np.isfinite(engine) & np.isfinite(kernels)
+    if (np.isfinite(engine) != np.isfinite(kernels)).any():
+        return float("inf")
+    away = np.abs(engine[both] - kernels[both])
+    if speed is not None:
+        away = away / (TOLERANCE * (1.0 + 1.0 / speed[both]))
+    return float(away.max(initial=0.0))
+
+
+def classify(network, times, *, tau_syn=TAU_SYN, window=WINDOW, jobs=0, seed=0, scheduler="auto", profile="loihi", keep=0,
+             progress=False):
+    """Classify inputs `times` [n, n_in] (tau_syn) with the event engine; returns `Classified`, with the first `keep` runs."""
+    import eventsnn as es
+
+    from ..energy import load_profile
+    from ..progress import over
+
+    profile, built, names = load_profile(profile), network.to_network(tau_syn), network.layer_names()
+    found = Classified(*(np.empty(len(times), kind) for kind in (np.int64, float, np.int64, np.int64, float)), 0.0, 0.0, [])
+    blocks = range(0, len(times), BLOCK)
+    for start in over(blocks, len(blocks), progress):
+        part = slice(start, min(start + BLOCK, len(times)))
+        runs = es.simulate_batch(built, [network.encode_spikes(row, tau_syn) for row in times[part]], until=window * tau_syn,
+                                 jobs=jobs, seed=seed, scheduler=scheduler)
+        record = network.fill(network.record(times[part]))
+        for name, layer, speed in zip(names, network.layers(record), network.speeds(record)):
+            fired = np.stack([first_spikes(run, name) for run in runs])
+            found.difference = max(found.difference, disagreement(fired / tau_syn, layer, window))
+            found.excess = max(found.excess, disagreement(fired / tau_syn, layer, window, speed))
+        found.latencies[part] = fired.min(axis=1)
+        found.decisions[part] = np.where(np.isfinite(found.latencies[part]), fired.argmin(axis=1), -1)
+        found.spikes[part] = [run.counts.spikes.total for run in runs]
+        found.synaptic_events[part] = [run.counts.synaptic_events.total for run in runs]
+        found.joules[part] = [run.energy(profile).total for run in runs]
+        found.runs += runs[:max(keep - start, 0)]
+    return found
+
+
+def test_set(encoding):
+    """(input times [n, n_in] in tau_syn, labels [n]) of the test set that models of this encoding were made for.
+
+    Raises `FormatError` where the data are neither found nor can be fetched.
+    """
+    from ..data.yin_yang import to_spike_times, yin_yang_splits
+
+    if encoding == "yinyang":
+        samples, labels = yin_yang_splits()["test"]
+        return to_spike_times(samples), labels
+    from ..data.mnist import crop_16, fashion_mnist, latency_16, latency_28, mnist
+
+    images, labels = (fashion_mnist if encoding == "fashion" else mnist)()["test"]
+    return (latency_16(crop_16(images)) if encoding == "mnist16" else latency_28(images)), labels
+
+
+def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False):
+    """Rerun the test set of a model (shipped name or file) through the event engine; returns a summary dict.
+
+    `limit`: only so many samples. Raises `ParameterError` for a limit below 1, and as `load_model` and `test_set` do.
+    """
+    from ..learn.models import load_model
+
+    if limit is not None and limit < 1:
+        raise ParameterError(f"limit must be >= 1, got {limit!r}")
+    network, facts = load_model(name)
+    times, labels = test_set(facts["encoding"])
+    times, labels = times[:limit], labels[:limit]
+    found = classify(network, times, jobs=jobs, scheduler=scheduler, profile=profile, progress=progress)
+    decided = found.latencies[np.isfinite(found.latencies)] / TAU_SYN
+    kernels = float(np.mean(network.predict(times) == labels))
+    return {
+        "model": str(name),
+        "layers": [network.n_in, *network.fan_out.tolist()],
+        "n_test": int(labels.size),
+        "scheduler": scheduler,
+        "accuracy": float(np.mean(found.decisions == labels)),
+        "accuracy_kernels": kernels,
+        "undecided": int(labels.size - decided.size),
+        "spikes_per_sample": float(found.spikes.mean()),
+        "latency_tau_syn_mean": float(decided.mean()) if decided.size else float("nan"),
+        "latency_tau_syn_p95": float(np.quantile(decided, 0.95)) if decided.size else float("nan"),
+        "synaptic_events_per_sample": float(found.synaptic_events.mean()),
+        "energy_j_per_sample": float(found.joules.mean()),
+        "energy_profile": profile,
+        "max_time_difference_tau_syn": found.difference,
+        "times_agree": bool(found.excess <= 1.0),
+    }
