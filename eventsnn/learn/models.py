@@ -41,7 +41,9 @@ def save_model(path, network, encoding, about=None, dtype="float16"):
         raise ParameterError(f"encoding must be one of {', '.join(map(repr, ENCODINGS))}, got {encoding!r}")
     if dtype not in ("float16", "float32", "float64"):
         raise ParameterError(f"dtype must be 'float16', 'float32' or 'float64', got {dtype!r}")
-    if not np.isfinite(network.flat.astype(dtype)).all():
+    with np.errstate(over="ignore"):
+        fits = np.isfinite(network.flat.astype(dtype)).all()
+    if not fits:
         raise ParameterError(f"weights do not fit into {dtype}: the largest is {np.abs(network.flat).max()!r}")
     with atomic_path(path) as partial, h5py.File(partial, "w") as file:
         file.attrs.update({"format": FORMAT, "version": VERSION, "encoding": encoding, "tau_ratio": network.tau_ratio,
