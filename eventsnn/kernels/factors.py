@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from ..jit import inlined
+from ..jit import inlined, inner
 from ..layout import (
     MARGIN,
     MARGIN_ROW,
     MODES,
     N_COUPLED,
     RATE_HI,
+    RATE_LO,
     SLOPE_ROW,
 )
-from .elementary import exp
+from .elementary import exp, growth
 from .flow import decay_here, read_row
 from .hot import heat
 from .lane import (
@@ -66,6 +67,16 @@ def v_rows_here(kin, planf, p, c, modes, time, growth, scratch, row, fall):
     if modes == 3:
         for k in range(3):
             fall[k], fall[3 + k] = planf[p, W_FALL + k] * row[k], planf[p, W_FALL + 3 + k] * row[k]
+
+
+@inner
+def powers(kin, c, modes, n, out):
+    """out[k, i] = exp(out[3, i] / tau_k) for the first `n` times in out[3]: many exponentials at once."""
+    times = out[3]
+    for k in range(modes):
+        high, low, row = kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k], out[k]
+        for i in range(np.uint64(n)):
+            row[i] = growth(times[i], high, low)
 
 
 @inlined

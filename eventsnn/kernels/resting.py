@@ -6,15 +6,12 @@ from ..jit import inlined, inner
 from ..layout import (
     MODES,
     N_COUPLED,
-    RATE_HI,
-    RATE_LO,
     S_THETA,
     S_V_INF,
     S_V_RESET,
     VOLT_ROW,
 )
-from .elementary import growth
-from .factors import chord_test, look, v_rows
+from .factors import chord_test, look, powers, v_rows
 from .flow import decay_here, read_row
 from .hot import heat
 from .lane import (
@@ -38,11 +35,7 @@ def decay_ahead(kin, c, modes, endings, n, start, out):
     """out[k, i] = exp(-time / tau_k) for the first `n` ends of refractoriness, as `flow.decay_here`; out[3]: their times."""
     for i in range(n):
         out[3, i] = start - endings[i, 0]
-    times = out[3]
-    for k in range(modes):
-        high, low, row = kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k], out[k]
-        for i in range(np.uint64(n)):
-            row[i] = growth(times[i], high, low)
+    powers(kin, c, modes, n, out)
 
 
 @inlined

@@ -29,8 +29,6 @@ from ..layout import (
     P_FIRES,
     P_FIRST,
     PROCEDURAL,
-    RATE_HI,
-    RATE_LO,
 )
 from .calendar import (
     PROJECTION_BITS,
@@ -43,8 +41,7 @@ from .calendar import (
     RECORDS,
     collect,
 )
-from .elementary import growth
-from .factors import W_PLAIN, W_T_REF, W_TEST, cell_test, chord_test, v_rows, v_rows_here
+from .factors import W_PLAIN, W_T_REF, W_TEST, cell_test, chord_test, powers, v_rows, v_rows_here
 from .fanout import drawn_part, weights_drawn
 from .hot import NO, NO_MEMORY, OK, UNSURE, YES, advance, condemn, cool, crossed, heat, solve_batch
 from .lane import (
@@ -207,11 +204,7 @@ def grow_ahead(kin, c, modes, base, n, start, out):
     """out[k, i] = exp(time / tau_k) for the first `n` records at address `base`: the exponentials of many rows at once."""
     for i in range(n):
         out[3, i] = load_float(base + i * (8 * RECORD_WORDS) + R_TIME) - start
-    times = out[3]
-    for k in range(modes):
-        high, low, row = kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k], out[k]
-        for i in range(np.uint64(n)):
-            row[i] = growth(times[i], high, low)
+    powers(kin, c, modes, n, out)
 
 
 @inner
