@@ -1,6 +1,8 @@
 """Files of trained networks, the shipped ones, and their evaluation by the event engine."""
 
 import json
+import os
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -11,6 +13,7 @@ from eventsnn.experiments.evaluate import evaluate
 from eventsnn.learn.first_spike.network import FirstSpikeNetwork
 from eventsnn.learn.models import load_model, model_names, save_model
 
+DATA = Path(os.environ.get("EVENTSNN_DATA", ""))
 POINTS = {"yinyang": 0.955, "yinyang-delays": 0.97}  # floors of the shipped files on the 1,000 test points
 
 
@@ -87,6 +90,22 @@ def test_shipped_point_models_by_the_event_engine(name, scheduler):
     assert found["accuracy"] == found["accuracy_kernels"] >= POINTS[name]
     assert 0.5 < found["latency_tau_syn_mean"] < found["latency_tau_syn_p95"] < 4.0
     assert found["spikes_per_sample"] > 4.0 and found["energy_j_per_sample"] > 0.0
+
+
+@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="EVENTSNN_DATA does not hold mnist")
+def test_shipped_image_model_on_the_first_images():
+    found = evaluate("mnist16", limit=200)
+    assert found["times_agree"] and found["accuracy"] == found["accuracy_kernels"] >= 0.95
+    assert found["layers"] == [256, 246, 10]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="EVENTSNN_DATA does not hold mnist")
+@pytest.mark.parametrize("scheduler", ["layered", "heap"])
+def test_shipped_image_model_on_all_images(scheduler):
+    found = evaluate("mnist16", scheduler=scheduler)
+    assert found["n_test"] == 10_000 and found["times_agree"]
+    assert found["accuracy"] == found["accuracy_kernels"] == 0.9732
 
 
 def test_a_limit_takes_the_first_samples_and_must_be_positive():
