@@ -283,3 +283,30 @@ def test_warmup_compiles_and_says_how_long_it_took():
     assert result.exit_code == 0, result.stderr
     seconds = last_object(result.stdout)
     assert "training step" in seconds and seconds["total"] >= 0.0
+
+
+# --- training and evaluation ---------------------------------------------------------------------------------------
+
+
+def test_train_writes_a_model_that_evaluate_reads(tmp_path):
+    out = tmp_path / "small.h5"
+    done = invoke("train", "yinyang-delays", "--out", out, "--set", "epochs=2", "--set", "hidden=[5]", "--json")
+    assert done.exit_code == 0, done.output
+    summary = last_object(done.stdout)
+    assert summary["model"] == str(out) and len(summary["test_accuracy_per_seed"]) == 1
+    done = invoke("evaluate", out, "--limit", "40", "--json")
+    assert done.exit_code == 0, done.output
+    found = last_object(done.stdout)
+    assert found["n_test"] == 40 and found["times_agree"] and found["layers"] == [4, 5, 3]
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (("evaluate", "yinyan"), "yinyang"), (("train", "imagenet"), "mnist"), (("train", "yinyang", "--preset", "best"), "paper"),
+    (("train", "yinyang", "--set", "epoch=3"), "epochs"), (("train", "yinyang", "--set", "epochs=0"), "epochs"),
+    (("train", "yinyang", "--seeds", "0"), "seeds"), (("evaluate", "yinyang", "--limit", "0"), "limit"),
+    (("evaluate", "yinyang", "--profile", "abacus"), "abacus"),
+    (("evaluate", "yinyang", "--scheduler", "calendar"), "calendar"),
+])
+def test_bad_training_arguments_are_one_line(arguments, word):
+    done = invoke(*arguments)
+    assert done.exit_code == 2 and word in done.output and "Traceback" not in done.output
