@@ -48,8 +48,9 @@ def measure_shape(name, ratio, threads, repeats):
     inputs = [draw.normal(size=(n, w.shape[0])) for w in weights]
     product = least(repeats, lambda: [x @ w for x, w in zip(inputs, weights)])
     return {"shape": name, "tau_ratio": ratio, "threads": threads, "forward_us": 1e6 * forward / n,
-            "backward_us": 1e6 * backward / n, "training_samples_per_s": n / (forward + backward), "forward_samples_per_s": n / forward,
-            "matrix_product_us": 1e6 * product / n, "hidden_fired": float(np.isfinite(network.layers(record)[0]).mean())}
+            "backward_us": 1e6 * backward / n, "training_samples_per_s": n / (forward + backward),
+            "forward_samples_per_s": n / forward, "matrix_product_us": 1e6 * product / n,
+            "hidden_fired": float(np.isfinite(network.layers(record)[0]).mean())}
 
 
 def main():
