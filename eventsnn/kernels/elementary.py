@@ -77,6 +77,16 @@ def growth(t, rate_hi, rate_lo):
     return POW2[np.uint64(int(k) - 1 + POW2_BIAS)] * (1.0 + _expm1_reduced(r)) * 2.0
 
 
+@scalar
+def exp_near(x):
+    """exp(x) for |x| <= 700 without branches, the same bits; beyond, that of the nearer end."""
+    x = x if x > -700.0 else -700.0
+    x = x if x < 700.0 else 700.0
+    k = math.floor(x * LOG2E + 0.5)
+    r = (x - k * LN2_HI) - k * LN2_LO
+    return POW2[np.uint64(int(k) - 1 + POW2_BIAS)] * (1.0 + _expm1_reduced(r)) * 2.0
+
+
 @kernel
 def expm1(x):
     """exp(x) - 1 without cancellation."""
@@ -116,6 +126,18 @@ def log(x):
     if m < 0.7071067811865476:
         m *= 2.0
         k -= 1
+    f = m - 1.0
+    return k * LN2_HI + (f - (_log_reduced(f) - k * LN2_LO))
+
+
+@scalar
+def log_normal(x):
+    """log(x) for 2^-1022 <= x < inf without branches: the same bits."""
+    bits = np.float64(x).view(np.int64)
+    k = (bits >> 52) - 1023
+    m = np.int64((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000).view(np.float64)
+    large = m >= 1.4142135623730951
+    m, k = m * (0.5 if large else 1.0), float(k) + (1.0 if large else 0.0)
     f = m - 1.0
     return k * LN2_HI + (f - (_log_reduced(f) - k * LN2_LO))
 

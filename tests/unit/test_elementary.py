@@ -91,6 +91,15 @@ def test_log():
     assert worst(el.log, mp.log, 1.0 + signed(rng, -15.0, -1.0)) < 1.1
 
 
+def test_forms_without_branches_have_the_same_bits():
+    rng = np.random.default_rng(16)
+    x = np.concatenate([rng.uniform(-700.0, 700.0, N), signed(rng, -15.0, 2.0)])
+    assert [el.exp_near(v) for v in x] == [el.exp(v) for v in x]
+    assert el.exp_near(1e9) == el.exp(700.0) and el.exp_near(-np.inf) == el.exp(-700.0) == el.exp_near(np.nan)
+    x = np.concatenate([logarithmic(rng, -300.0, 300.0), rng.uniform(0.5, 2.0, N), [1.0, 2.0**0.5, 1e308, 2.3e-308]])
+    assert [el.log_normal(v) for v in x] == [el.log(v) for v in x]
+
+
 def test_log_extremes():
     assert el.log(1.0) == 0.0
     assert el.log(0.0) == -math.inf

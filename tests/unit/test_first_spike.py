@@ -173,6 +173,19 @@ def test_ties_order_and_silence(ratio):
     assert check(times, weights, ratio, theta=0.01) > 0
 
 
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("scale", [2.0, 200.0])
+def test_a_neuron_does_not_notice_its_neighbours(ratio, scale):
+    """Groups of eight, the rest of a group, inputs taken four at a time, and epochs of the origin: the same bits."""
+    draw = np.random.default_rng(40 + int(100 * ratio))
+    times, weights = draw.uniform(0, scale, (3, 71)), draw.normal(0.1, 1.0, (71, 27))
+    times[0, 30:] = np.inf
+    together = one_layer(weights, ratio).forward(times)[0]
+    alone = np.concatenate([one_layer(w[:, None], ratio).forward(times)[0] for w in weights.T], axis=1)
+    assert np.array_equal(together, alone)
+    check(times[1], weights[:, :9], ratio)
+
+
 @pytest.mark.skipif(not GOLDEN.exists(), reason="EVENTSNN_GOLDEN does not hold fast_and_deep/yinyang_120.npz")
 def test_published_network():
     golden = np.load(GOLDEN)

@@ -19,15 +19,20 @@ import math
 import numpy as np
 
 from ...jit import inner, jit, kernel
-from ...kernels.elementary import growth
-from .roots import root_any, root_double, root_equal
+from ...kernels.elementary import exp, exp_near, growth
+from ...kernels.simd import address
+from .lanes import LANES, four_full, four_partial, lowest, one_full, one_partial
+from .roots import crosses, solve
 
 NONE, AXONAL, DENDRITIC, SYNAPTIC = 0, 1, 2, 3  # delays of a layer: none, one per input, per neuron, per synapse
 EPOCH = 16.0  # the origin moves when an input is this much later: bounds rounding, prevents overflow
 SLACK = 1.0 - 1e-12  # the cheap test errs on the side of solving
-CHUNK, FEW = 64, 8  # neurons that are searched together when one of them is flagged, and those among them
-# rows of the scratch of `layer_forward`: sorted times, time to the next, what an input adds to a and b, P, K, e^s, e^cs
-F_TIME, F_GAP, F_A, F_B, F_P, F_K, F_SYN, F_MEM, F_ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8
+MANY = 32  # inputs from which on four are added at a time
+# rows of the scratch of `layer_forward`: sorted times, time to the next, what an input adds to a and b, P, K, e^s, e^cs,
+# e^c(time to the next)
+F_TIME, F_GAP, F_A, F_B, F_P, F_K, F_SYN, F_MEM, F_RISE, F_ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+# rows of the scratch `found`: potential and current just after the last input before the crossing, time to the next input
+N_V, N_X, N_GAP, N_ROWS = 0, 1, 2, 3
 
 
 @kernel
@@ -78,7 +83,9 @@ def sort_inputs(times, n, order, count):
 
 
 @inner
-def _common(time, syn, mem, gap, ga, gb, p, bound, origin, c, theta):
+def _common(time, syn, mem, gap, ga, gb, p, bound, rise, origin, c, theta):
+    for i in range(time.size):
+        rise[i] = exp_near(c * gap[i])
     for i in range(time.size):
         syn[i] = growth(time[i] - origin, 1.0, 0.0)
     if c == 1.0:
@@ -103,13 +110,14 @@ def _common(time, syn, mem, gap, ga, gb, p, bound, origin, c, theta):
 def prepare(work, first, end, origin, c, theta):
     """Fill the columns first to end - 1 of `work` with all that the neurons share, s counted from `origin`."""
     _common(work[F_TIME, first:end], work[F_SYN, first:end], work[F_MEM, first:end], work[F_GAP, first:end],
-            work[F_A, first:end], work[F_B, first:end], work[F_P, first:end], work[F_K, first:end], origin, c, theta * SLACK)
+            work[F_A, first:end], work[F_B, first:end], work[F_P, first:end], work[F_K, first:end],
+            work[F_RISE, first:end], origin, c, theta * SLACK)
 
 
 @inner
 def _move_origin(a, b, m, c, s):
     """Express the running sums relative to a time `s` later; neurons that have fired keep b = -inf."""
-    fade, half = math.exp(-s), math.exp(-c * s)
+    fade, half = exp(-s), exp(-c * s)
     for j in range(m):
         if b[j] > -math.inf:
             if c == 1.0:
@@ -123,103 +131,151 @@ def _move_origin(a, b, m, c, s):
 
 
 @inner
-def _solve(a, b, s, syn, mem, gap, rise, c, theta):
-    """(time since the arrival, V' there) of the crossing before the next arrival of a neuron with sums a, b; inf if none."""
+def _state(a, b, work, k, origin, c, theta):
+    """(potential, current) just after input `k`, in units of the threshold."""
+    syn, mem = work[F_SYN, k], work[F_MEM, k]
     inverse = 1.0 / (syn * theta)
     if c == 1.0:
-        x = a * inverse
-        d, fade = root_equal((a * s + b) * inverse, x, gap, rise)
+        return (a * (work[F_TIME, k] - origin) + b) * inverse, a * inverse
+    if c < 1.0:
+        return (b / mem - a / syn) / ((1.0 - c) * theta), a * inverse
+    return (a / mem - b / syn) / ((1.0 - c) * theta), b * inverse
+
+
+@inner
+def _single(group, rest, row, k, origin, work, a, b, out, found, c, theta):
+    """Add input `k`, its weights beginning at address `row`, to eight neurons; those that cross before the next are done.
+
+    What is known of a crossing goes to `found`, for `solve`. Returns whether all eight are done.
+    """
+    at = LANES * group
+    sums_a, sums_b = address(a) + 8 * at, address(b) + 8 * at
+    ga, gb, p, bound = work[F_A, k], work[F_B, k], work[F_P, k], work[F_K, k]
+    if rest >= LANES:
+        mask = one_full(sums_a, sums_b, 0, row + 8 * at, ga, gb, p, bound)
     else:
-        x = (a if c < 1.0 else b) * inverse
-        v = ((b if c < 1.0 else a) / mem - (a if c < 1.0 else b) / syn) / ((1.0 - c) * theta)
-        d, fade = root_double(v, x, gap, rise) if c == 0.5 else root_any(v, x, gap, c)
-    return d, theta * (x * fade - c)
+        mask = one_partial(sums_a, sums_b, rest, row + 8 * at, ga, gb, p, bound)
+    if mask == 0:
+        return False
+    while mask != 0:
+        j = np.uint64(at + lowest(mask))
+        v, x = _state(a[j], b[j], work, k, origin, c, theta)
+        if crosses(v, x, work[F_GAP, k], work[F_RISE, k], c):
+            out[j], found[N_V, j], found[N_X, j], found[N_GAP, j] = work[F_TIME, k], v, x, work[F_GAP, k]
+            b[j] = -math.inf  # never flagged again
+        mask &= mask - 1
+    for j in range(at, at + LANES):
+        if b[np.uint64(j)] > -math.inf:
+            return False
+    return True
 
 
 @inner
-def _add(a, b, weights, ga, gb, p, bound):
-    """Add one input to the sums of some neurons; returns how many may cross before the next."""
-    flagged = 0
-    for j in range(a.size):
-        x = a[j] + ga * weights[j]
-        y = b[j] + gb * weights[j]
-        a[j], b[j] = x, y
-        flagged += 1 if y + x * p >= bound else 0
-    return flagged
+def _one(active, live, m, row, k, origin, work, a, b, out, found, c, theta):
+    """Add input `k` to the groups active[:live]; returns how many of them are left, at the front."""
+    left = 0
+    for r in range(live):
+        group = active[r]
+        done = _single(group, m - LANES * group, row, k, origin, work, a, b, out, found, c, theta)
+        active[left] = group
+        left += 0 if done else 1
+    return left
 
 
 @inner
-def _count(a, b, p, bound):
-    """How many of some neurons are flagged."""
-    flagged = 0
-    for j in range(a.size):
-        flagged += 1 if b[j] + a[j] * p >= bound else 0
-    return flagged
+def _four(active, live, m, weights, order, k, origin, work, a, b, out, found, c, theta):
+    """As `_one` for inputs `k` to k + 3; `weights` is the address of the matrix."""
+    size = 8 * m
+    row0, row1 = weights + order[k] * size, weights + order[k + 1] * size
+    row2, row3 = weights + order[k + 2] * size, weights + order[k + 3] * size
+    a0, b0, p0, bound0 = work[F_A, k], work[F_B, k], work[F_P, k], work[F_K, k]
+    a1, b1, p1, bound1 = work[F_A, k + 1], work[F_B, k + 1], work[F_P, k + 1], work[F_K, k + 1]
+    a2, b2, p2, bound2 = work[F_A, k + 2], work[F_B, k + 2], work[F_P, k + 2], work[F_K, k + 2]
+    a3, b3, p3, bound3 = work[F_A, k + 3], work[F_B, k + 3], work[F_P, k + 3], work[F_K, k + 3]
+    left = 0
+    for r in range(live):
+        group = active[r]
+        at, rest = 8 * LANES * group, m - LANES * group
+        sums_a, sums_b = address(a) + at, address(b) + at
+        w0, w1, w2, w3 = row0 + at, row1 + at, row2 + at, row3 + at
+        if rest >= LANES:
+            mask = four_full(sums_a, sums_b, 0, w0, w1, w2, w3, a0, b0, p0, bound0, a1, b1, p1, bound1, a2, b2, p2, bound2,
+                             a3, b3, p3, bound3)
+        else:
+            mask = four_partial(sums_a, sums_b, rest, w0, w1, w2, w3, a0, b0, p0, bound0, a1, b1, p1, bound1, a2, b2, p2,
+                                bound2, a3, b3, p3, bound3)
+        done = False
+        if mask != 0:
+            for q in range(4):
+                row = weights + order[k + q] * size
+                done = _single(group, rest, row, k + q, origin, work, a, b, out, found, c, theta)
+                if done:
+                    break
+        active[left] = group
+        left += 0 if done else 1
+    return left
 
 
 @kernel
-def layer_forward(times, n, weights, first, m, c, theta, out, speed, a, b, order, count, work):
+def layer_forward(times, n, weights, first, m, c, theta, out, speed, sums, order, count, work, found):
     """First spike times of `m` neurons, written to out[:m] (inf = silent), and V' at these times to speed[:m].
 
     `times[:n]` are input times in any order (inf = never); the weight of input i to neuron j is weights[first + i m + j].
-    a, b [>= m], order, count [>= n + 1], work [F_ROWS, >= n] are scratch.
+    sums [2, >= m + LANES], order, count [>= n + 1 and >= m], work [F_ROWS, >= n], found [N_ROWS, >= m + LANES] are scratch.
     """
-    for j in range(m):
-        a[j], b[j], out[j], speed[j] = 0.0, 0.0, math.inf, 0.0
     used = sort_inputs(times, n, order, count)
+    if used == 0:
+        for j in range(m):
+            out[j], speed[j] = math.inf, 0.0
+        return
     for k in range(used):
         work[F_TIME, k] = times[order[k]]
     for k in range(used - 1):
         work[F_GAP, k] = work[F_TIME, k + 1] - work[F_TIME, k]
-    work[F_GAP, max(used - 1, 0)] = 0.0
-    origin, ready, left = 0.0, 0, m
-    for k in range(used):
-        now = work[F_TIME, k]
+    work[F_GAP, used - 1] = 0.0
+    a, b, active, live = sums[0], sums[1], count, (m + LANES - 1) // LANES
+    for j in range(LANES * live):
+        a[j], b[j] = 0.0, 0.0 if j < m else -math.inf
+    for group in range(live):
+        active[group] = group
+    origin, ready, k, matrix = 0.0, 0, 0, address(weights) + 8 * first
+    while k < used and live > 0:
         if k == ready:
             if k > 0:
-                _move_origin(a, b, m, c, now - origin)
-            origin = now
+                _move_origin(a, b, m, c, work[F_TIME, k] - origin)
+            origin = work[F_TIME, k]
             while ready < used and work[F_TIME, ready] - origin <= EPOCH:
                 ready += 1
             prepare(work, k, ready, origin, c, theta)
-        ga, gb, p, bound = work[F_A, k], work[F_B, k], work[F_P, k], work[F_K, k]
-        last = k + 1 == used
-        gap, rise = math.inf if last else work[F_GAP, k], -1.0
-        row = first + order[k] * m
-        for low in range(0, m, CHUNK):
-            high = min(low + CHUNK, m)
-            if _add(a[low:high], b[low:high], weights[row + low:row + high], ga, gb, p, bound) == 0 and not last:
-                continue
-            if rise < 0.0:
-                rise = math.expm1(gap * c)
-            for few in range(low, high, FEW):
-                end = min(few + FEW, high)
-                if not last and _count(a[few:end], b[few:end], p, bound) == 0:
-                    continue
-                for j in range(few, end):
-                    if (last or b[j] + a[j] * p >= bound) and b[j] > -math.inf:
-                        d, rate = _solve(a[j], b[j], now - origin, work[F_SYN, k], work[F_MEM, k], gap, rise, c, theta)
-                        if d < math.inf:
-                            out[j], speed[j] = now + d, rate
-                            b[j] = -math.inf  # never flagged again
-                            left -= 1
-        if left == 0:
-            return
+            if ready == used:
+                work[F_K, used - 1] = math.inf  # what the last input does is found out below, for all neurons at once
+        if used >= MANY and k + 4 <= ready:
+            live = _four(active, live, m, matrix, order, k, origin, work, a, b, out, found, c, theta)
+            k += 4
+        else:
+            live = _one(active, live, m, matrix + 8 * order[k] * m, k, origin, work, a, b, out, found, c, theta)
+            k += 1
+    for j in range(m):
+        if b[j] > -math.inf:
+            out[j], found[N_GAP, j] = work[F_TIME, used - 1], math.inf
+            found[N_V, j], found[N_X, j] = _state(a[j], b[j], work, used - 1, origin, c, theta)
+    solve(out[:m], speed[:m], found[N_V, :m], found[N_X, :m], found[N_GAP, :m], c, theta)
 
 
 @inner
-def _delayed_layer(times, n, weights, first, m, c, theta, kind, delays, begin, out, speed, memory, order, count, work):
-    """As `layer_forward`, with delays from delays[begin] on: see `NONE` to `SYNAPTIC`. memory [4, >= n and >= m]: scratch."""
-    a, b, arrivals, column = memory[0], memory[1], memory[2], memory[3]
+def _delayed_layer(times, n, weights, first, m, c, theta, kind, delays, begin, out, speed, sums, order, count, work, found,
+                   memory):
+    """As `layer_forward`, with delays from delays[begin] on: see `NONE` to `SYNAPTIC`. memory [2, >= n]: scratch."""
+    arrivals, column = memory[0], memory[1]
     if kind == SYNAPTIC:
         for j in range(m):
             for i in range(n):
                 arrivals[i], column[i] = times[i] + delays[begin + i * m + j], weights[first + i * m + j]
-            layer_forward(arrivals, n, column, 0, 1, c, theta, out[j:], speed[j:], a, b, order, count, work)
+            layer_forward(arrivals, n, column, 0, 1, c, theta, out[j:], speed[j:], sums, order, count, work, found)
         return
     for i in range(n):
         arrivals[i] = times[i] + (delays[begin + i] if kind == AXONAL else 0.0)
-    layer_forward(arrivals, n, weights, first, m, c, theta, out, speed, a, b, order, count, work)
+    layer_forward(arrivals, n, weights, first, m, c, theta, out, speed, sums, order, count, work, found)
     if kind == DENDRITIC:
         for j in range(m):
             out[j] += delays[begin + j]
@@ -234,8 +290,9 @@ def forward_samples(record, start, stop, fan_in, fan_out, weights, kinds, delays
     `delays`: what the layers of `kinds` have, one after the other.
     """
     n, m = fan_in.max(), fan_out.max()
-    memory, work = np.empty((4, max(n, m))), np.empty((F_ROWS, n + 1))
-    order, count = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
+    memory, work = np.empty((2, n)), np.empty((F_ROWS, n + 1))
+    sums, found = np.empty((2, m + LANES)), np.empty((N_ROWS, m + LANES))
+    order, count = np.empty(n + 1, np.int64), np.empty(max(n + 1, m), np.int64)
     speeds = record.shape[1] - fan_out.sum()
     for k in range(start, stop):
         row = record[k]
@@ -243,11 +300,11 @@ def forward_samples(record, start, stop, fan_in, fan_out, weights, kinds, delays
         for layer in range(fan_in.size):
             n, m = fan_in[layer], fan_out[layer]
             if kinds[layer] == NONE:
-                layer_forward(row[at:], n, weights, first, m, c, theta, row[at + n:], row[pace:], memory[0], memory[1], order,
-                              count, work)
+                layer_forward(row[at:], n, weights, first, m, c, theta, row[at + n:], row[pace:], sums, order, count, work,
+                              found)
             else:
                 _delayed_layer(row[at:], n, weights, first, m, c, theta, kinds[layer], delays, begin, row[at + n:], row[pace:],
-                               memory, order, count, work)
+                               sums, order, count, work, found, memory)
                 begin += delays_of(kinds[layer], n, m)
             at += n
             pace += m
