@@ -93,16 +93,20 @@ def crop_16(images):
     return small
 
 
-def latency_28(images):
+def latency_28(images, silent_black=False):
     """Spike times float64 [n, 784] of `images` uint8 [n, 28, 28], row by row: 0.15 + (1 - p) * 1.85 with p = value / 256.
 
-    Bright pixels spike early, black ones at 2.0. Raises `ParameterError` for arrays of another shape or type.
+    Bright pixels spike early, black ones at 2.0; with `silent_black` exactly black pixels do not spike: inf.
+    Raises `ParameterError` for arrays of another shape or type.
 
     >>> latency_28(np.zeros((1, 28, 28), np.uint8))[0, :2]
     array([2., 2.])
     """
     images = _checked(images, SIZE)
-    return to_spike_times(1.0 - np.arange(256) / 256)[images.reshape(len(images), SIZE * SIZE)]
+    times = to_spike_times(1.0 - np.arange(256) / 256)
+    if silent_black:
+        times[0] = np.inf
+    return times[images.reshape(len(images), SIZE * SIZE)]
 
 
 def latency_16(images):

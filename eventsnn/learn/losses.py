@@ -102,7 +102,7 @@ def loss_of(config, times, labels, delta):
     """The loss that `config.loss` names, with its parameters. Raises `UnknownNameError`.
 
     >>> import numpy as np
-    >>> from eventsnn.learn.fast_and_deep import Config
+    >>> from eventsnn.learn.config import Config
     >>> loss_of(Config(), np.ones((1, 2)), np.array([0]), np.empty((1, 2))).__round__(3)
     0.707
     """

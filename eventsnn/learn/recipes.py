@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from ..data.yin_yang import to_spike_times, yin_yang_splits
 from ..errors import unknown_name
-from .fast_and_deep import Config
+from .config import Config
 
 NO_BIAS = (None, None)
 DELAYS = {"hidden": (30,), "tau_ratio": 2.0, "bias_times": NO_BIAS, "init_mean": (1.0, 1.0), "init_std": (1.0, 1.0),
