@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from ..errors import FormatError, ParameterError
+from .distortion import Chip
 from .first_spike.network import FirstSpikeNetwork
 from .optimisers import Adam
 
@@ -24,6 +25,7 @@ class State:
     lag_state: np.ndarray  # of the delays: p
     best: np.ndarray
     best_lags: np.ndarray
+    chip: Chip | None = None
     epoch: int = 0
     best_epoch: int = -1
     bump: float = 0.0

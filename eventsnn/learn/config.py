@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..data.yin_yang import BIAS_TIME
 from ..errors import ParameterError, unknown_name
+from .distortion import Distortion
 from .first_spike.network import KINDS
 from .losses import LOSSES
 from .optimisers import OPTIMISERS
@@ -26,6 +27,8 @@ class Config:
 
     Learned delays (DelGrad, Goeltz et al. 2025): `delays` holds for every layer None, "axonal", "dendritic" or "synaptic". A
     delay is delay_scale / (1 + exp(-p)); p begins normal with spread `delay_std` and moves at `delay_rate` (same schedule).
+
+    `distortion`, if given, is the substrate that the network is trained, validated and tested on (`learn.distortion`).
 
     Silent neurons: the first layer whose share of missing spikes in a batch exceeds its limit gets `bump`, doubled
     each time the same layer is next again, added to all weights into its neurons that missed a spike. `bump_step`
@@ -70,6 +73,7 @@ class Config:
     bump: float = 5e-4
     bump_step: str = "also"
     max_gradient: float = 0.2
+    distortion: Distortion | None = None
     seed: int = 0
     threads: int = 1
     checkpoint_every: int = 10
@@ -113,6 +117,19 @@ class Config:
         if not (fits and value < math.inf and (not whole or int(value) == value)):
             kind = "a whole number" if whole else "finite and"
             raise ParameterError(f"{name} must be {kind} {'>' if strict else '>='} {low}, got {value!r}")
+
+    @classmethod
+    def from_dict(cls, values):
+        """The recipe that `dataclasses.asdict` turned into the dict `values`, perhaps by way of JSON.
+
+        >>> from dataclasses import asdict
+        >>> Config.from_dict(asdict(Config(seed=4))) == Config(seed=4)
+        True
+        """
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        if values.get("distortion") is not None:
+            values["distortion"] = Distortion(**values["distortion"])
+        return cls(**values)
 
     @classmethod
     def preset(cls, name, **changes):

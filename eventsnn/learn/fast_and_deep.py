@@ -14,10 +14,13 @@ from ..data.yin_yang import to_spike_times, yin_yang_splits
 from ..errors import InputError
 from .checkpoint import CURVES, State, delays_of, load_checkpoint, save_checkpoint
 from .config import Config
+from .distortion import Chip
 from .first_spike.network import FirstSpikeNetwork, first_to_spike
 from .losses import loss_of
 from .optimisers import cosine_rate, new_optimiser, step_rate
 from .warp import warped
+
+MARGIN = 1e-4  # of a delay from the ends of its range, when a run begins with given ones
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class TrainingResult:
 def accuracy(network, times, labels):
     """Fraction of samples whose first output spike is the neuron of their label (silence is wrong).
 
-    `times` [n, n_in] in tau_syn, `labels` [n]. Raises `InputError` like `FirstSpikeNetwork.forward`.
+    `network`: a `FirstSpikeNetwork` or `Chip`; `times` [n, n_in] in tau_syn, `labels` [n].
+    Raises `InputError` like `FirstSpikeNetwork.forward`.
 
     >>> accuracy(FirstSpikeNetwork([np.eye(2) * 4.0], bias_times=(None,)), [[0.0, 1.0], [1.0, 0.0]], [0, 1])
     1.0
@@ -53,13 +57,14 @@ def accuracy(network, times, labels):
     return float(np.mean(network.predict(times) == labels))
 
 
-def train(config=None, *, data=None, progress=True, checkpoint=None, resume=None):
+def train(config=None, *, data=None, start=None, progress=True, checkpoint=None, resume=None):
     """Train a first-spike classifier; returns a `TrainingResult`.
 
     `config` defaults to `Config.preset("quick")`. `data` maps "train", "validation" and (optional) "test" to (input
-    times [n, n_in] in tau_syn, labels [n] int); default: the Yin-Yang set. `checkpoint` is a .npz file, replaced
-    atomically every `config.checkpoint_every` epochs and at the end; `resume` is such a file to go on from, with
-    bit-identical results. Nothing depends on `config.threads` but the time. The test set is looked at once, at the end.
+    times [n, n_in] in tau_syn, labels [n] int); default: the Yin-Yang set. `start` is a `FirstSpikeNetwork` of the
+    same shape whose weights and delays the run begins with. `checkpoint` is a .npz file, replaced atomically every
+    `config.checkpoint_every` epochs and at the end; `resume` is such a file to go on from, with bit-identical results.
+    Nothing depends on `config.threads` but the time. The test set is looked at once, at the end.
 
     Raises `ParameterError`, `InputError`, and `FormatError` for a checkpoint that is damaged or of another recipe.
 
@@ -75,6 +80,10 @@ def train(config=None, *, data=None, progress=True, checkpoint=None, resume=None
         data = {name: (to_spike_times(x), y) for name, (x, y) in yin_yang_splits().items()}
     data = {name: _check_data(name, *pair) for name, pair in data.items()}
     state = _initial_state(config, data["train"])
+    if start is not None:
+        _begin_with(state, config, start)
+    if config.distortion is not None:
+        state.chip = Chip(state.network, config.distortion)
     if resume is not None:
         load_checkpoint(resume, config, state)
     pool = ThreadPoolExecutor(config.threads) if config.threads > 1 else None
@@ -99,7 +108,8 @@ def train(config=None, *, data=None, progress=True, checkpoint=None, resume=None
             pool.shutdown()
     final = state.network
     best = _network(config, data["train"], state.best, state.best_lags)
-    score = [accuracy(n, *data["test"]) if "test" in data else None for n in (best, final)]
+    runs = (best, final) if state.chip is None else [Chip(network, config.distortion) for network in (best, final)]
+    score = [accuracy(n, *data["test"]) if "test" in data else None for n in runs]
     curve = {name: np.array(values) for name, values in state.curve.items()}
     top = float(curve["validation_accuracy"][state.best_epoch])
     return TrainingResult(config, best, final, curve, state.best_epoch, top, *score, time.perf_counter() - started)
@@ -143,6 +153,18 @@ def _initial_state(config, train_set):
                   new_optimiser(config.optimiser, network.lags.size), lag_state, network.flat.copy(), network.lags.copy())
 
 
+def _begin_with(state, config, start):
+    network = state.network
+    shapes = [[n.fan_in.tolist(), n.fan_out.tolist(), n.kinds.tolist()] for n in (network, start)]
+    if shapes[0] != shapes[1]:
+        raise InputError("start must have the inputs, layers and kinds of delays {} of the recipe, got {}".format(*shapes))
+    network.flat[:] = state.best[:] = start.flat
+    if network.lags.size:
+        share = np.clip(start.lags / config.delay_scale, MARGIN, 1.0 - MARGIN)
+        state.lag_state = np.log(share / (1.0 - share))
+        network.lags[:] = state.best_lags[:] = delays_of(config, state.lag_state)
+
+
 def _run_epoch(state, config, data, pool):
     times, labels = data["train"]
     order = np.random.default_rng([config.seed, 1, state.epoch]).permutation(len(labels))
@@ -158,11 +180,11 @@ def _run_epoch(state, config, data, pool):
         if config.input_noise > 0.0:
             inputs = np.abs(inputs + noise.normal(0.0, config.input_noise, inputs.shape))
         record = state.network.record(inputs)
-        share, mean_loss, bumped = _run_batch(state, config, record, labels[batch], rate, pool)
+        share, mean_loss, bumped = _run_batch(state, config, record, labels[batch], rate, noise, pool)
         silent += share * batch.size
         loss += mean_loss * batch.size
         bumps += bumped
-    record = state.network.fill(state.network.record(data["validation"][0]), pool, config.threads)
+    record = _fill(state, config, state.network.record(data["validation"][0]), noise, pool)
     score, validation_loss = _score(state.network, config, record, data["validation"][1])
     batches = -(-order.size // config.batch)
     values = loss / order.size, score, validation_loss, silent / order.size, bumps / batches
@@ -181,18 +203,30 @@ def _score(network, config, record, labels):
     return float(np.mean(first_to_spike(outputs) == labels)), loss
 
 
-def _run_batch(state, config, record, labels, rate, pool):
+def _fill(state, config, record, noise, pool):
+    """Run the network as it is, or on its chip; `noise` is the generator of the jitter there."""
+    if state.chip is None:
+        return state.network.fill(record, pool, config.threads)
+    state.chip.load()
+    return state.chip.fill(record, noise, pool, config.threads)
+
+
+def _run_batch(state, config, record, labels, rate, noise, pool):
     """One step; returns the share of missing hidden spikes, the loss, and whether a layer was bumped."""
     network = state.network
-    network.fill(record, pool, config.threads)
+    _fill(state, config, record, noise, pool)
     missing = [~np.isfinite(times) for times in network.layers(record)]
     outputs = network.layers(record)[-1]
     delta = np.empty(outputs.shape)
     loss = loss_of(config, outputs, labels, delta)
+    if state.chip is not None:  # those that cannot spike are not missed
+        for layer, alive in zip(missing, np.split(state.chip.alive, np.cumsum(network.fan_out)[:-1])):
+            layer[:, ~alive] = False
     shares = [layer.mean() for layer in missing]
     bumped = next((k for k, share in enumerate(shares) if share > config.silent_limits[k]), -1)
     if bumped < 0 or config.bump_step == "also":
-        gradients = network.gradients(record, delta, config.max_gradient, pool, config.threads)
+        model = network if state.chip is None else state.chip.nominal
+        gradients = model.gradients(record, delta, config.max_gradient, pool, config.threads)
         state.optimiser.step(network.flat, gradients.weights, rate)
         if network.lags.size:
             steep = network.lags * (1.0 - network.lags / config.delay_scale)
@@ -202,5 +236,7 @@ def _run_batch(state, config, record, labels, rate, pool):
         state.bump = 2.0 * state.bump if bumped == state.bumped_layer else config.bump
         network.weights[bumped][:, missing[bumped].any(axis=0)] += state.bump
     state.bumped_layer = bumped
+    if state.chip is not None:
+        np.clip(network.flat, -config.distortion.weight_max, config.distortion.weight_max, out=network.flat)
     hidden = [layer.sum() for layer in missing[:-1]]
     return sum(hidden) / max(sum(layer.size for layer in missing[:-1]), 1), loss, bumped >= 0

@@ -27,6 +27,7 @@ from .roots import crosses, solve
 NONE, AXONAL, DENDRITIC, SYNAPTIC = 0, 1, 2, 3  # delays of a layer: none, one per input, per neuron, per synapse
 EPOCH = 16.0  # the origin moves when an input is this much later: bounds rounding, prevents overflow
 SLACK = 1.0 - 1e-12  # the cheap test errs on the side of solving
+NEAREST = 3e-8  # distance of a ratio of time constants from 1 below which `_uneven_layer` takes 1
 MANY = 32  # inputs from which on four are added at a time
 # rows of the scratch of `layer_forward`: sorted times, time to the next, what an input adds to a and b, P, K, e^s, e^cs,
 # e^c(time to the next)
@@ -281,13 +282,38 @@ def _delayed_layer(times, n, weights, first, m, c, theta, kind, delays, begin, o
             out[j] += delays[begin + j]
 
 
+@inner
+def _uneven_layer(times, n, weights, first, m, c, theta, kind, delays, begin, factors, out, speed, sums, order, count, work,
+                  found, memory):
+    """As `_delayed_layer`; the time constants (mem, syn) of neuron j are factors[j] times those of the others.
+
+    Time is counted in units of the neuron's own tau_syn, in which a weight drives so much longer. Within NEAREST of 1 the ratio
+    of its time constants counts as 1: both ways an error of about 1e-8.
+    """
+    arrivals, column = memory[0], memory[1]
+    for j in range(m):
+        syn = factors[j, 1]
+        own = c * syn / factors[j, 0]
+        if abs(own - 1.0) < NEAREST:
+            own = 1.0
+        for i in range(n):
+            delay = 0.0
+            if kind == AXONAL or kind == SYNAPTIC:
+                delay = delays[begin + (i if kind == AXONAL else i * m + j)]
+            arrivals[i], column[i] = (times[i] + delay) / syn, weights[first + i * m + j] * syn
+        layer_forward(arrivals, n, column, 0, 1, own, theta, out[j:], speed[j:], sums, order, count, work, found)
+        out[j] = out[j] * syn + (delays[begin + j] if kind == DENDRITIC else 0.0)
+        speed[j] /= syn
+
+
 @jit
-def forward_samples(record, start, stop, fan_in, fan_out, weights, kinds, delays, c, theta):
+def forward_samples(record, start, stop, fan_in, fan_out, weights, kinds, delays, factors, noise, c, theta):
     """Run samples start to stop - 1 through all layers, in place.
 
     A row of `record` holds the inputs of the first layer (its bias spike last), then those of the second (again with its bias
     spike), ..., then the outputs; then V' at the spikes of every layer. `weights`: the flat [fan_in, fan_out] matrices;
-    `delays`: what the layers of `kinds` have, one after the other.
+    `delays`: what the layers of `kinds` have, one after the other. factors [n_neurons, 2] of tau_mem and tau_syn, and
+    noise [n, n_neurons], added to the times of the spikes, may have no rows: then all neurons are alike, and there is none.
     """
     n, m = fan_in.max(), fan_out.max()
     memory, work = np.empty((2, n)), np.empty((F_ROWS, n + 1))
@@ -296,16 +322,23 @@ def forward_samples(record, start, stop, fan_in, fan_out, weights, kinds, delays
     speeds = record.shape[1] - fan_out.sum()
     for k in range(start, stop):
         row = record[k]
-        at, first, pace, begin = 0, 0, speeds, 0
+        at, first, pace, begin, neuron = 0, 0, speeds, 0, 0
         for layer in range(fan_in.size):
             n, m = fan_in[layer], fan_out[layer]
-            if kinds[layer] == NONE:
+            if factors.shape[0] > 0:
+                _uneven_layer(row[at:], n, weights, first, m, c, theta, kinds[layer], delays, begin, factors[neuron:],
+                              row[at + n:], row[pace:], sums, order, count, work, found, memory)
+            elif kinds[layer] == NONE:
                 layer_forward(row[at:], n, weights, first, m, c, theta, row[at + n:], row[pace:], sums, order, count, work,
                               found)
             else:
                 _delayed_layer(row[at:], n, weights, first, m, c, theta, kinds[layer], delays, begin, row[at + n:], row[pace:],
                                sums, order, count, work, found, memory)
-                begin += delays_of(kinds[layer], n, m)
+            if noise.shape[0] > 0:
+                for j in range(m):
+                    row[at + n + j] += noise[k, neuron + j]
+            begin += delays_of(kinds[layer], n, m)
+            neuron += m
             at += n
             pace += m
             first += n * m

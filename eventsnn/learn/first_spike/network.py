@@ -37,7 +37,8 @@ class FirstSpikeNetwork:
     row of matrix l belongs to a bias input that spikes then. `tau_ratio` = tau_mem / tau_syn is any number > 0, but within
     0.001 of 1 only 1 itself; `theta` > 0. `delays` (units of tau_syn, >= 0), where given, holds for every layer None or an
     array: a matrix like the weights (one per synapse), or a pair ("axonal", [n_source]) or ("dendritic", [n_target]).
-    Source of learned delays: Goeltz et al., DelGrad (2025).
+    Source of learned delays: Goeltz et al., DelGrad (2025). `tau_factors` [n_neurons, 2], where given, multiply tau_mem and
+    tau_syn of every neuron, layer by layer; gradients are then those of the network without them, at the times it gave.
 
     Raises `ParameterError` for shapes that do not fit, weights that are not finite, and parameters out of range.
 
@@ -47,7 +48,7 @@ class FirstSpikeNetwork:
     """
 
     def __init__(self, weights, *, tau_ratio=1, bias_times=(BIAS_TIME, BIAS_TIME), theta=1.0,
-                 delays=None):
+                 delays=None, tau_factors=None):
         weights = [np.asarray(w, dtype=np.float64) for w in weights]
         if not 0.0 < tau_ratio < math.inf or 0.0 < abs(tau_ratio - 1.0) < NEAREST_RATIO:
             raise ParameterError(f"tau_ratio must lie in (0, inf), and be 1 if it is within {NEAREST_RATIO} of 1, "
@@ -74,6 +75,16 @@ class FirstSpikeNetwork:
                                  f"{[w.shape for w in weights]} for bias_times {self.bias_times}")
         self.flat = np.concatenate([w.ravel() for w in weights])
         self.kinds, self.lags = self._take_delays(delays)
+        self.tau_factors = self._take_factors(tau_factors)
+
+    def _take_factors(self, factors):
+        if factors is None:
+            return np.zeros((0, 2))
+        factors = np.ascontiguousarray(factors, np.float64)
+        if factors.shape != (self.fan_out.sum(), 2) or not (np.isfinite(factors) & (factors > 0.0)).all():
+            raise ParameterError(f"tau_factors must be finite, > 0 and of shape {(int(self.fan_out.sum()), 2)}, "
+                                 f"got shape {factors.shape}")
+        return factors
 
     def _take_delays(self, delays):
         """(kind of each layer, all delays one after the other)."""
@@ -138,11 +149,16 @@ class FirstSpikeNetwork:
         starts = record.shape[1] - self.fan_out.sum() + np.concatenate([[0], np.cumsum(self.fan_out)])
         return [record[:, a : a + m] for a, m in zip(starts, self.fan_out)]
 
-    def fill(self, record, pool=None, threads=1):
-        """Compute all spike times of `record` in place; samples are independent, so threads cannot change them."""
+    def fill(self, record, pool=None, threads=1, noise=None):
+        """Compute all spike times of `record` in place; samples are independent, so threads cannot change them.
+
+        noise [n, n_neurons], if given, is added to the spike times, layer by layer.
+        """
+        noise = np.zeros((0, 0)) if noise is None else noise
         edges = np.linspace(0, record.shape[0], threads + 1).astype(int)
         _spread(pool, edges, lambda a, b: forward_samples(
-            record, a, b, self.fan_in, self.fan_out, self.flat, self.kinds, self.lags, 1.0 / self.tau_ratio, self.theta))
+            record, a, b, self.fan_in, self.fan_out, self.flat, self.kinds, self.lags, self.tau_factors, noise,
+            1.0 / self.tau_ratio, self.theta))
         return record
 
     def forward(self, times):
@@ -216,9 +232,10 @@ class FirstSpikeNetwork:
         source, names = "input", self.layer_names()
         lags = [tau_syn * _as_matrix(entry, w.shape) for entry, w in zip(self.delays, self.weights)]
         for k, (name, matrix) in enumerate(zip(names, self.weights)):
-            neuron = dict(tau_mem=self.tau_ratio * tau_syn, tau_syn=tau_syn, v_threshold=self.theta, t_ref=math.inf)
+            mem, syn = self._tau_factors_of(k)
+            neuron = dict(tau_mem=self.tau_ratio * tau_syn * mem, tau_syn=tau_syn * syn, v_threshold=self.theta, t_ref=math.inf)
             net.add(name, es.LIF(matrix.shape[1], v_leak=0.0, v_reset=0.0, **neuron))
-            scaled, lag = self.tau_ratio * matrix, lags[k]
+            scaled, lag = self.tau_ratio * matrix * mem, lags[k]
             if k and self.bias_times[k] is not None:
                 net.add(_bias_name(k), es.Input(1))
                 _connect(net, source, name, scaled[:-1], lag[:-1])
@@ -227,6 +244,13 @@ class FirstSpikeNetwork:
                 _connect(net, source, name, scaled, lag)
             source = name
         return net
+
+    def _tau_factors_of(self, layer):
+        """(of tau_mem, of tau_syn) of the neurons of a layer: arrays [fan_out], or 1."""
+        if not self.tau_factors.size:
+            return 1.0, 1.0
+        first = int(self.fan_out[:layer].sum())
+        return self.tau_factors[first:first + int(self.fan_out[layer])].T
 
     def layer_names(self):
         """Names of the layers in `to_network`: "hidden", "hidden2", ..., "output"."""
