@@ -13,6 +13,7 @@ import eventsnn as es
 ROOT = Path(es.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 LONGEST = 500
+EXTRAS = {"torch"}  # modules that need a package of an extra
 
 # each layer may import itself and the layers it names, directly or through them
 ALLOWED = {
@@ -34,6 +35,7 @@ ALLOWED = {
                "progress"},
     "data": {"types", "errors"},
     "learn": {"engine", "record", "run", "model", "kernels", "jit", "data", "io", "layout", "types", "errors", "progress"},
+    "torch": {"learn", "types", "errors"},
     "report": {"engine", "run", "energy", "io", "types", "errors"},
     "experiments": {"learn", "report", "data", "engine", "record", "run", "energy", "io", "model", "kernels", "schedulers",
                     "jit", "types", "errors", "progress"},
@@ -127,8 +129,13 @@ def test_building_a_network_needs_no_numba():
     assert run_python(code) == "False"
 
 
+def test_torch_is_not_imported_without_need():
+    code = "import sys, eventsnn.cli, eventsnn.learn.fast_and_deep, eventsnn.learn.recipes; print('torch' in sys.modules)"
+    assert run_python(code) == "False"
+
+
 def test_no_submodule_shadows_a_public_name():
-    names = ", ".join(repr(f"eventsnn.{m}") for m in MODULES if m)
+    names = ", ".join(repr(f"eventsnn.{m}") for m in MODULES if m and m not in EXTRAS)
     code = (f"import importlib, inspect; [importlib.import_module(m) for m in ({names})]; import eventsnn as es; "
             "assert not [n for n in es.__all__ if inspect.ismodule(getattr(es, n))]; "
             "net = es.Network(); net.add('a', es.Input(1)); net.add('b', es.IF(1, v_threshold=1.0)); "
