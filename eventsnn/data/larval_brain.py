@@ -4,7 +4,6 @@ Source: supplementary data S1 of Winding et al. (2023), "The connectome of an in
 data are not shipped, as their source states no licence: they are read from a folder of yours.
 """
 
-import gzip
 import hashlib
 import os
 import zipfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError, ParameterError, unknown_name
+from .files import content
 
 FOLDER = "connectome_larval_drosophila"
 ARCHIVE = "Supplementary-Data-S1.zip"
@@ -103,7 +103,7 @@ def larval_brain(folder=None):
         raise FormatError(f"the larval connectome was not found: {where}. {_how_to()}")
     folder = Path(folder)
     if all((folder / name).is_file() for name in TABLES):
-        edges, neurons, annotations = (_content(folder / name) for name in TABLES)
+        edges, neurons, annotations = (content(folder / name) for name in TABLES)
         _check(neurons, "neurons", folder / TABLES[1])
         ids = [int(line.split(b",", 1)[0]) for line in neurons.splitlines()[1:]]
         source = folder / TABLES[0]
@@ -149,13 +149,6 @@ def _lines(content, name):
     if head.strip() != HEADS[name]:
         raise FormatError(f"{name} of the connectome must have the columns {HEADS[name].decode()}, got {head[:80]!r}")
     return rest.decode().splitlines()
-
-
-def _content(path):
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(f"{path} cannot be read, it may be cut short: {error}") from error
 
 
 def _from_archive(path):

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from eventsnn.cli import app
 from eventsnn.data.larval_brain import FOLDER, TABLES
+from eventsnn.errors import ParameterError
+from eventsnn.experiments import run_experiment
 from eventsnn.experiments.config import describe, load_plan
 
 DATA = Path(os.environ.get("EVENTSNN_DATA", "")) / FOLDER
@@ -86,3 +88,25 @@ def test_mistakes_are_one_line(tmp_path, arguments, message):
 def test_mistakes_that_need_the_brain(tmp_path, change, message):
     result = invoke("run", "larval-brain", "--set", change, "--out", tmp_path / "x")
     assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_robustness_writes_its_table_and_figure(tmp_path, monkeypatch):
+    """Without distortion the model keeps its accuracy; clipped weights cost much, and training recovers part of it."""
+    from eventsnn.experiments import robustness
+
+    levels = {kind: (label, (steps[0], steps[3])) for kind, (label, steps) in robustness.LEVELS.items()}
+    monkeypatch.setattr(robustness, "LEVELS", levels)
+    found = run_experiment("robustness", {"chips": 1, "epochs": 3, "threads": 2}, tmp_path / "here")
+    ideal = found["jitter"][0]
+    assert ideal == found["missing"][0] == found["tau_spread"][0] > 0.96
+    assert found["weight_clip"][1] < 0.9 and found["weight_clip_trained"][1] > found["weight_clip"][1] + 0.03
+    lines = (tmp_path / "here" / "robustness.csv").read_text().splitlines()
+    assert lines[0] == "distortion,level,chip,trained,accuracy" and len(lines) == 1 + 6 * 2 * 2
+    assert (tmp_path / "here" / "robustness.png").stat().st_size > 10_000
+    again = run_experiment("robustness", {"chips": 1, "epochs": 3, "threads": 1}, tmp_path / "again")
+    assert {k: v for k, v in again.items() if k != "wall_s"} == {k: v for k, v in found.items() if k != "wall_s"}
+
+
+def test_robustness_refuses_too_few_samples(tmp_path):
+    with pytest.raises(ParameterError, match="samples"):
+        run_experiment("robustness", {"samples": 10}, tmp_path / "here")
