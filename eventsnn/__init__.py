@@ -32,6 +32,7 @@ _HOME = {
     "Simulation": "engine",
     "simulate": "engine",
     "simulate_batch": "engine",
+    "BrainScaleS2": "hardware.profile",
     "load_profile": "energy",
     "list_profiles": "energy",
 }

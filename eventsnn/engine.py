@@ -21,8 +21,8 @@ from .types import Counts, Spikes, Tally, Trace
 SETTABLE = ("i_offset", "v_leak", "bias", "v_threshold", "v_reset", "t_ref")
 
 
-def _refuse(dt, rules, hardware):
-    for value, name in ((dt, "dt (grid time)"), (rules or None, "rules"), (hardware, "hardware")):
+def _refuse(dt, rules):
+    for value, name in ((dt, "dt (grid time)"), (rules or None, "rules")):
         if value is not None:
             raise NotAvailableError(f"{name} is not available in this version")
 
@@ -42,9 +42,22 @@ class Simulation:
     array([0.001])
     """
 
+    def __new__(cls, net=None, inputs=None, *, hardware=None, **options):
+        """A `Simulation`; with `hardware`, what that makes of the network."""
+        if hardware is None:
+            return super().__new__(cls)
+        if not hasattr(hardware, "simulation"):
+            raise ParameterError(f"hardware must be an es.BrainScaleS2, got {type(hardware).__name__}")
+        _refuse(options.pop("dt", None), options.pop("rules", ()))
+        if options.pop("record", None) is not None:
+            raise NotAvailableError("record is not available in simulations with hardware: all spikes are recorded")
+        seed = count(options.pop("seed", 0), "seed", "the simulation", minimum=0)
+        options["progress"] = False
+        return hardware.simulation(lambda part, s, o: cls(part, seed=s, **o), net, inputs, seed, options)
+
     def __init__(self, net, inputs=None, *, scheduler="auto", threads=1, seed=0, dt=None, record=None, rules=(),
                  hardware=None, progress=True, max_rounds=1000):
-        _refuse(dt, rules, hardware)
+        _refuse(dt, rules)
         count(threads, "threads", "the simulation")
         self.lowered = net if isinstance(net, Lowered) else lower(net, threads)
         self.seed = count(seed, "seed", "the simulation", minimum=0)
@@ -264,7 +277,8 @@ def simulate(net, inputs=None, *, until, scheduler="auto", threads=1, seed=0, dt
     inputs : {name of an Input: `Spikes`}; an Input without spikes is silent
     scheduler : "auto" | "heap" | "layered" | "reference"; the spikes are the same bits from each
     threads : number of threads; the result never depends on it, and today's schedulers use one (see `simulate_batch`)
-    seed : of the Poisson populations
+    seed : of the Poisson populations, and of what varies between runs on hardware
+    hardware : a model of a chip, `BrainScaleS2`: the network as it would run there; times stay biological
     record : `Record`; default: all spikes
     progress : show a bar on stderr when a run takes longer than a second and stderr is a terminal
     max_rounds : guard against zero-delay cycles that never come to rest

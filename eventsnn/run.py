@@ -19,6 +19,7 @@ class Run:
     duration : biological time simulated, in s
     seed : int; scheduler : str; inputs_never : int, input spikes at time inf, which were dropped
     populations : population name -> number of neurons
+    hardware : what the run would be on the chip, a `hardware.report.HardwareReport`; None without hardware, and not in files
 
     Reading an unknown population raises `UnknownNameError` with the nearest known name. Arguments are keyword-only;
     wrong types raise `ParameterError`.
@@ -42,6 +43,7 @@ class Run:
         seed=0,
         scheduler="auto",
         inputs_never=0,
+        hardware=None,
     ):
         if not isinstance(counts, Counts):
             raise ParameterError(f"counts of a Run must be a Counts object, got {type(counts).__name__}")
@@ -56,6 +58,7 @@ class Run:
         self.scheduler = str(scheduler)
         self.populations = NamedResults("population", {name: int(n) for name, n in dict(populations).items()})
         self.inputs_never = int(inputs_never)
+        self.hardware = hardware
 
     def energy(self, profile="loihi"):
         """Energy of this run on `profile` (a name, a TOML file or an `EnergyProfile`), as an `Energy`.

@@ -1,0 +1,1 @@
+"""Models of neuromorphic hardware around the exact engine: profile, mapping, variability, links, report."""
