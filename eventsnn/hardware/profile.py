@@ -100,6 +100,12 @@ class BrainScaleS2:
 
         return ChipSimulation(begin, net, inputs, self, seed, options)
 
+    def first_spike_chip(self, network):
+        """What training asks of hardware: a `FirstSpikeNetwork` on this chip."""
+        from .first_spike import FirstSpikeChip
+
+        return FirstSpikeChip(network, self)
+
     @property
     def clear_links(self):
         """Whether events pass at once, unchanged and uncounted."""

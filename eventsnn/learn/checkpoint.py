@@ -38,19 +38,20 @@ def delays_of(config, p):
     return config.delay_scale / (1.0 + np.exp(-p))
 
 
-def _recipe(config):
+def _recipe(config, hardware):
     """What must agree between a checkpoint and the run that resumes it."""
     free = ("threads", "checkpoint_every") + (("epochs",) if config.schedule == "step" else ())
-    return json.dumps({name: value for name, value in asdict(config).items() if name not in free}, sort_keys=True)
+    kept = {name: value for name, value in asdict(config).items() if name not in free}
+    return json.dumps(kept | {"hardware": None if hardware is None else asdict(hardware)}, sort_keys=True)
 
 
-def save_checkpoint(path, config, state):
+def save_checkpoint(path, config, state, hardware):
     path = os.fspath(path)
     partial = f"{path}.{os.getpid()}.part"
     with open(partial, "wb") as file:
         np.savez(
             file,
-            recipe=_recipe(config),
+            recipe=_recipe(config, hardware),
             weights=state.network.flat,
             best=state.best,
             first=state.optimiser.first,
@@ -66,7 +67,7 @@ def save_checkpoint(path, config, state):
     os.replace(partial, path)
 
 
-def load_checkpoint(path, config, state):
+def load_checkpoint(path, config, state, hardware):
     try:
         with np.load(path, allow_pickle=False) as file:
             saved = {name: file[name] for name in file.files}
@@ -78,7 +79,7 @@ def load_checkpoint(path, config, state):
         raise
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FormatError(f"{os.fspath(path)!r} is not a checkpoint of train(): {error}") from error
-    wanted = json.loads(_recipe(config))
+    wanted = json.loads(_recipe(config, hardware))
     differ = [k for k in wanted if recipe.get(k) != wanted[k]]
     if differ or flat.shape != state.network.flat.shape:
         what = "; ".join(f"{k}: {recipe.get(k)!r} there, {wanted[k]!r} here" for k in differ) or "shapes differ"

@@ -75,6 +75,11 @@ class Chip:
         self.nominal, self.actual = self._like(None), self._like(factors)
         self.load()
 
+    @property
+    def weight_max(self):
+        """Largest weight that the substrate can hold."""
+        return self.distortion.weight_max
+
     @staticmethod
     def _factors(draw, spread, shape):
         return np.maximum(1.0 + spread * draw.standard_normal(shape), LEAST_FACTOR)

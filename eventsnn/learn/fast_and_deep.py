@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.yin_yang import to_spike_times, yin_yang_splits
-from ..errors import InputError
+from ..errors import InputError, ParameterError
 from .checkpoint import CURVES, State, delays_of, load_checkpoint, save_checkpoint
 from .config import Config
 from .distortion import Chip
@@ -57,14 +57,16 @@ def accuracy(network, times, labels):
     return float(np.mean(network.predict(times) == labels))
 
 
-def train(config=None, *, data=None, start=None, progress=True, checkpoint=None, resume=None):
+def train(config=None, *, data=None, start=None, hardware=None, progress=True, checkpoint=None, resume=None):
     """Train a first-spike classifier; returns a `TrainingResult`.
 
     `config` defaults to `Config.preset("quick")`. `data` maps "train", "validation" and (optional) "test" to (input
-    times [n, n_in] in tau_syn, labels [n] int); default: the Yin-Yang set. `start` is a `FirstSpikeNetwork` of the
-    same shape whose weights and delays the run begins with. `checkpoint` is a .npz file, replaced atomically every
-    `config.checkpoint_every` epochs and at the end; `resume` is such a file to go on from, with bit-identical results.
-    Nothing depends on `config.threads` but the time. The test set is looked at once, at the end.
+    times [n, n_in] in tau_syn, labels [n] int); default: the Yin-Yang set. `start` is a `FirstSpikeNetwork` of the same
+    shape whose weights and delays the run begins with. `hardware`, an `es.BrainScaleS2`, puts its chip into the loop:
+    forward on the chip, gradients of the ideal network with the chip's weights at the times the chip gave. `checkpoint` is
+    a .npz file, replaced atomically every `config.checkpoint_every` epochs and at the end; `resume` is such a file to go on
+    from, with bit-identical results. Nothing depends on `config.threads` but the time. The test set is looked at once, at
+    the end.
 
     Raises `ParameterError`, `InputError`, and `FormatError` for a checkpoint that is damaged or of another recipe.
 
@@ -79,13 +81,15 @@ def train(config=None, *, data=None, start=None, progress=True, checkpoint=None,
     if data is None:
         data = {name: (to_spike_times(x), y) for name, (x, y) in yin_yang_splits().items()}
     data = {name: _check_data(name, *pair) for name, pair in data.items()}
+    if hardware is not None and config.distortion is not None:
+        raise ParameterError("hardware and config.distortion exclude each other: give one of them")
+    substrate = _substrate(config, hardware)
     state = _initial_state(config, data["train"])
     if start is not None:
         _begin_with(state, config, start)
-    if config.distortion is not None:
-        state.chip = Chip(state.network, config.distortion)
+    state.chip = substrate(state.network)
     if resume is not None:
-        load_checkpoint(resume, config, state)
+        load_checkpoint(resume, config, state, hardware)
     pool = ThreadPoolExecutor(config.threads) if config.threads > 1 else None
     epochs = range(state.epoch, config.epochs)
     if progress:
@@ -100,19 +104,26 @@ def train(config=None, *, data=None, start=None, progress=True, checkpoint=None,
             if progress:
                 epochs.set_postfix(loss=state.curve["loss"][-1], val=state.curve["validation_accuracy"][-1])
             if checkpoint is not None and (epoch + 1) % config.checkpoint_every == 0:
-                save_checkpoint(checkpoint, config, state)
+                save_checkpoint(checkpoint, config, state, hardware)
         if checkpoint is not None:
-            save_checkpoint(checkpoint, config, state)
+            save_checkpoint(checkpoint, config, state, hardware)
     finally:
         if pool is not None:
             pool.shutdown()
     final = state.network
     best = _network(config, data["train"], state.best, state.best_lags)
-    runs = (best, final) if state.chip is None else [Chip(network, config.distortion) for network in (best, final)]
+    runs = [substrate(network) or network for network in (best, final)]
     score = [accuracy(n, *data["test"]) if "test" in data else None for n in runs]
     curve = {name: np.array(values) for name, values in state.curve.items()}
     top = float(curve["validation_accuracy"][state.best_epoch])
     return TrainingResult(config, best, final, curve, state.best_epoch, top, *score, time.perf_counter() - started)
+
+
+def _substrate(config, hardware):
+    """network -> what it runs on, or None."""
+    if hardware is not None:
+        return hardware.first_spike_chip
+    return lambda network: None if config.distortion is None else Chip(network, config.distortion)
 
 
 def _check_data(name, times, labels):
@@ -237,6 +248,6 @@ def _run_batch(state, config, record, labels, rate, noise, pool):
         network.weights[bumped][:, missing[bumped].any(axis=0)] += state.bump
     state.bumped_layer = bumped
     if state.chip is not None:
-        np.clip(network.flat, -config.distortion.weight_max, config.distortion.weight_max, out=network.flat)
+        np.clip(network.flat, -state.chip.weight_max, state.chip.weight_max, out=network.flat)
     hidden = [layer.sum() for layer in missing[:-1]]
     return sum(hidden) / max(sum(layer.size for layer in missing[:-1]), 1), loss, bumped >= 0
