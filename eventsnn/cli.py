@@ -81,12 +81,14 @@ def list_(
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="yinyang, yinyang-delays, mnist, mnist16 or fashion.")],
+    task: Annotated[str, typer.Argument(
+        help="yinyang, yinyang-delays, mnist, mnist16, mnist-best, fashion, yinyang-bss2 or mnist16-bss2.")],
     preset: Annotated[str, typer.Option(help="quick or paper.")] = "quick",
     seed: Annotated[int, typer.Option(help="Seed of the first network.")] = 0,
     seeds: Annotated[int, typer.Option(help="Networks to train, with seeds seed, seed + 1, ...")] = 1,
     out: Annotated[Path | None, typer.Option(help="The model file [<task>.h5].")] = None,
     threads: Annotated[int, typer.Option(help="Threads; 0 means all cores. The result does not depend on it.")] = 0,
+    chip_seed: Annotated[int, typer.Option(help="The chip, for tasks that train on one.")] = 0,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated.")
     ] = None,
@@ -98,7 +100,7 @@ def train(
 
     changes = dict(parse_override(text) for text in settings or [])
     quiet = as_json or not sys.stderr.isatty()
-    _show(train_task(task, preset, seed, seeds, out, threads, changes, progress=not quiet), quiet)
+    _show(train_task(task, preset, seed, seeds, out, threads, changes, not quiet, chip_seed), quiet)
 
 
 @app.command()
@@ -108,13 +110,15 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Only so many samples of the test set.")] = None,
     jobs: Annotated[int, typer.Option(help="Samples at a time; 0 means all cores.")] = 0,
     profile: Annotated[str, typer.Option(help="Energy profile.")] = "loihi",
+    hardware: Annotated[str | None, typer.Option(help="brainscales2: as the chip would run it.")] = None,
+    chip_seed: Annotated[int | None, typer.Option(help="Another chip than the one the model was trained on.")] = None,
     as_json: AsJson = False,
 ):
     """Rerun the test set of a trained model through the event engine: accuracy, latency, spikes, events, energy."""
     from .experiments.evaluate import evaluate as rerun
 
     quiet = as_json or not sys.stderr.isatty()
-    _show(rerun(model, scheduler, limit, jobs, profile, progress=not quiet), quiet)
+    _show(rerun(model, scheduler, limit, jobs, profile, not quiet, hardware, chip_seed), quiet)
 
 
 @app.command()

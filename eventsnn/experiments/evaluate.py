@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import ParameterError, unknown_name
 
 BLOCK = 250  # samples whose runs are kept at a time
 TAU_SYN, WINDOW = 6e-3, 8.0  # s; time per sample in tau_syn
@@ -111,34 +111,71 @@ def classify(network, times, *, tau_syn=TAU_SYN, window=WINDOW, jobs=0, seed=0, 
     return found
 
 
-def test_set(encoding):
-    """(input times [n, n_in] in tau_syn, labels [n]) of the test set that models of this encoding were made for.
+def on_chip(network, times, labels, hardware, *, tau_syn=TAU_SYN, window=WINDOW, jobs=0, scheduler="auto", progress=False):
+    """Classify inputs `times` [n, n_in] (tau_syn) with the event engine on a chip; a summary dict in hardware time.
 
-    Raises `FormatError` where the data are neither found nor can be fetched.
+    One chip; what varies from run to run is drawn anew for every block of 250 samples (thresholds) and every sample (jitter).
     """
-    from ..data.yin_yang import to_spike_times, yin_yang_splits
+    from ..hardware.batch import run_batch
+    from ..progress import over
 
-    if encoding == "yinyang":
-        samples, labels = yin_yang_splits()["test"]
-        return to_spike_times(samples), labels
-    from ..data.mnist import crop_16, fashion_mnist, latency_16, latency_28, mnist
+    built, n = network.to_network(tau_syn), len(times)
+    latency, decisions, dropped, spikes, events = np.full(n, np.inf), np.full(n, -1), 0, 0, 0
+    blocks = range(0, n, BLOCK)
+    for start in over(blocks, len(blocks), progress):
+        part = slice(start, min(start + BLOCK, n))
+        runs = run_batch(built, [network.encode_spikes(row, tau_syn) for row in times[part]], window * tau_syn, hardware,
+                         seed=start // BLOCK, jobs=jobs, scheduler=scheduler)
+        fired = np.stack([first_spikes(run, "output") for run in runs])
+        latency[part] = fired.min(axis=1)
+        decisions[part] = np.where(np.isfinite(latency[part]), fired.argmin(axis=1), -1)
+        dropped += sum(run.hardware.dropped for run in runs)
+        spikes += sum(run.counts.spikes.total for run in runs)
+        events += sum(run.counts.synaptic_events.total for run in runs)
+    seconds = window * tau_syn / hardware.acceleration
+    decided = latency[np.isfinite(latency)] / hardware.acceleration
+    return {
+        "hardware": "brainscales2", "chip_seed": hardware.chip_seed, "accuracy": float(np.mean(decisions == labels)),
+        "undecided": int(n - decided.size), "energy_j_per_sample": hardware.power * seconds,
+        "window_s": seconds, "window_biological_s": window * tau_syn, "images_per_hardware_second": 1.0 / seconds,
+        "latency_s_mean": float(decided.mean()) if decided.size else float("nan"),
+        "latency_s_p95": float(np.quantile(decided, 0.95)) if decided.size else float("nan"),
+        "events_dropped": int(dropped), "spikes_per_sample": spikes / n, "synaptic_events_per_sample": events / n,
+    }
 
-    images, labels = (fashion_mnist if encoding == "fashion" else mnist)()["test"]
-    return (latency_16(crop_16(images)) if encoding == "mnist16" else latency_28(images)), labels
+
+def chip_of(facts, chip_seed=None):
+    """The `BrainScaleS2` that a model was made for, or the default one; `chip_seed` makes it another chip of the kind."""
+    from ..hardware.profile import BrainScaleS2
+
+    values = dict(facts.get("hardware") or {})
+    if chip_seed is not None:
+        values["chip_seed"] = chip_seed
+    return BrainScaleS2(**values)
 
 
-def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False):
+def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False, hardware=None, chip_seed=None):
     """Rerun the test set of a model (shipped name or file) through the event engine; returns a summary dict.
 
-    `limit`: only so many samples. Raises `ParameterError` for a limit below 1, and as `load_model` and `test_set` do.
+    `hardware` "brainscales2": on the chip that the model was trained on, or on chip `chip_seed`.
+
+    `limit`: only so many samples. Raises `ParameterError` for a limit below 1, and as `load_model` and `data_of` do.
     """
     from ..learn.models import load_model
+    from ..learn.recipes import data_of
 
     if limit is not None and limit < 1:
         raise ParameterError(f"limit must be >= 1, got {limit!r}")
+    if hardware not in (None, "brainscales2"):
+        raise unknown_name("hardware", hardware, ["brainscales2"])
+    if hardware is None and chip_seed is not None:
+        raise ParameterError(f"chip_seed needs hardware, got chip_seed {chip_seed!r} without it")
     network, facts = load_model(name)
-    times, labels = test_set(facts["encoding"])
-    times, labels = times[:limit], labels[:limit]
+    times, labels = (part[:limit] for part in data_of(facts["encoding"], ("test",))["test"])
+    if hardware is not None:
+        found = on_chip(network, times, labels, chip_of(facts, chip_seed), jobs=jobs, scheduler=scheduler, progress=progress)
+        head = {"model": str(name), "layers": [network.n_in, *network.fan_out.tolist()], "n_test": int(labels.size)}
+        return head | found
     found = classify(network, times, jobs=jobs, scheduler=scheduler, profile=profile, progress=progress)
     decided = found.latencies[np.isfinite(found.latencies)] / TAU_SYN
     kernels = float(np.mean(network.predict(times) == labels))

@@ -92,10 +92,10 @@ class ChipSimulation:
             part.connect(begin, p.target, connection, port=p.port, name=p.name)
         return _Part(self._make(part, self.seed, self.options), names, sources, cyclic)
 
-    def reset(self, inputs=None):
-        """Back to t = 0 with new inputs; the chip stays, jitter is drawn anew from the same seed."""
+    def reset(self, inputs=None, trial=0):
+        """Back to t = 0 with new inputs; the chip stays. What differs from trial to trial follows from the number `trial`."""
         h = self.hardware
-        self.links = Links(h, np.random.default_rng([h.chip_seed, self.seed, 2]))
+        self.links = Links(h, np.random.default_rng([h.chip_seed, self.seed, 2, trial]))
         self.sent = {name: [] for name in self.net.populations}
         self.time, self.inputs_never, self._inputs = 0.0, 0, dict.fromkeys(self._input_names(), 0)
         for part in self._parts:

@@ -35,13 +35,13 @@ ALLOWED = {
                "progress"},
     "data": {"types", "errors"},
     "learn": {"engine", "record", "run", "model", "kernels", "jit", "data", "io", "layout", "types", "errors", "progress"},
-    "hardware": {"learn", "kernels", "run", "model", "jit", "types", "errors"},
+    "hardware": {"engine", "learn", "kernels", "run", "model", "jit", "types", "errors"},
     "torch": {"learn", "types", "errors"},
     "report": {"engine", "run", "energy", "io", "types", "errors"},
-    "experiments": {"learn", "report", "data", "engine", "record", "run", "energy", "io", "model", "kernels", "schedulers",
-                    "jit", "types", "errors", "progress"},
-    "cli": {"experiments", "learn", "report", "data", "engine", "run", "record", "energy", "io", "jit", "types", "errors",
-            "progress"},
+    "experiments": {"learn", "hardware", "report", "data", "engine", "record", "run", "energy", "io", "model", "kernels",
+                    "schedulers", "jit", "types", "errors", "progress"},
+    "cli": {"experiments", "hardware", "learn", "report", "data", "engine", "run", "record", "energy", "io", "jit", "types",
+            "errors", "progress"},
 }
 
 
