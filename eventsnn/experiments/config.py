@@ -88,7 +88,7 @@ def experiment_names():
     """Names of the shipped experiments, sorted.
 
     >>> experiment_names()
-    ['balanced', 'larval-brain', 'microcircuit', 'robustness', 'yinyang']
+    ['balanced', 'bss2-mnist16', 'bss2-robustness', 'bss2-yinyang', 'larval-brain', 'microcircuit', 'robustness', 'yinyang']
     """
     return sorted(entry.name[:-5] for entry in resources.files(__package__).iterdir() if entry.name.endswith(".toml"))
 

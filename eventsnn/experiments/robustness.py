@@ -46,24 +46,24 @@ def distortion_of(kind, level, chip, largest):
     return Distortion(**{kind: level}, chip=chip)
 
 
-def _point(point, network, config, data, s):
-    """The rows of one distortion, level and chip: without and with training."""
+def test_and_train(point, network, config, data, s, substrate, options):
+    """The rows of one distortion, level and chip, (distortion, level, chip, trained, accuracy): without and with training.
+
+    substrate : network -> what it runs on; options : what makes `train` put the same into the loop
+    """
     from dataclasses import replace
 
-    from ..learn.distortion import Chip
     from ..learn.fast_and_deep import accuracy, train
 
-    kind, level, chip = point
-    distortion = distortion_of(kind, level, chip, float(np.abs(network.flat).max()))
-    plain = accuracy(Chip(network, distortion), *data["test"])
-    config = replace(config, distortion=distortion, epochs=s["epochs"], rate=s["rate"], schedule="cosine", seed=chip,
-                     threads=1)
-    trained = train(config, data=data, start=network, progress=False).test_accuracy
-    return [(kind, level, chip, 0, plain), (kind, level, chip, 1, trained)]
+    plain = accuracy(substrate(network), *data["test"])
+    config = replace(config, epochs=s["epochs"], rate=s["rate"], schedule="cosine", seed=point[2], threads=1,
+                     **options.pop("config", {}))
+    trained = train(config, data=data, start=network, progress=False, **options).test_accuracy
+    return [(*point, 0, plain), (*point, 1, trained)]
 
 
-def run(settings, out, progress=False):
-    """Test and train on every substrate; write robustness.csv and robustness.png to `out`; return the summary."""
+def sweep(s, levels, out, progress, work):
+    """Run `work`(point, network, config, data) at every distortion, level and chip; write table and figure; return means."""
     from tqdm import tqdm
 
     from ..errors import ParameterError
@@ -73,27 +73,37 @@ def run(settings, out, progress=False):
     from ..learn.recipes import data_of
     from ..report.robustness import plot_robustness
 
-    s = settings
     if 0 < s["samples"] < FEWEST:
-        raise ParameterError(f"samples of experiment 'robustness' is {s['samples']}; it must be 0 or >= {FEWEST}")
+        raise ParameterError(f"samples of the experiment is {s['samples']}; it must be 0 or >= {FEWEST}")
     network, facts = load_model(s["model"])
-    config = Config.from_dict(facts["config"])
-    data = data_of(facts["encoding"])
+    config, data = Config.from_dict(facts["config"]), data_of(facts["encoding"])
     if s["samples"]:
         data["train"] = tuple(part[:s["samples"]] for part in data["train"])
-    points = [(kind, level, s["seed"] + chip) for kind, (_, levels) in LEVELS.items() for level in levels
+    points = [(kind, level, s["seed"] + chip) for kind, (_, steps) in levels.items() for level in steps
               for chip in range(s["chips"])]
     with ThreadPoolExecutor(s["threads"] or cores()) as pool:
-        bar = tqdm(pool.map(lambda point: _point(point, network, config, data, s), points), total=len(points), unit="point",
+        bar = tqdm(pool.map(lambda point: work(point, network, config, data, facts), points), total=len(points), unit="point",
                    disable=not progress)
         rows = [row for pair in bar for row in pair]
     with atomic_path(out / "robustness.csv") as path, open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
-    plot_robustness(rows, LEVELS, out / "robustness.png", model=str(s["model"]))
+    plot_robustness(rows, levels, out / "robustness.png", model=str(s["model"]))
     means = {}
-    for kind, (_, levels) in LEVELS.items():
+    for kind, (_, steps) in levels.items():
         for trained, name in ((0, kind), (1, f"{kind}_trained")):
             means[name] = [float(np.mean([row[4] for row in rows if row[:2] == (kind, level) and row[3] == trained]))
-                           for level in levels]
+                           for level in steps]
     return {"model": s["model"], "chips": s["chips"], "epochs": s["epochs"],
-            "levels": {kind: list(levels) for kind, (_, levels) in LEVELS.items()}, **means}
+            "levels": {kind: list(steps) for kind, (_, steps) in levels.items()}, **means}
+
+
+def run(settings, out, progress=False):
+    """Test and train on every substrate; write robustness.csv and robustness.png to `out`; return the summary."""
+    from ..learn.distortion import Chip
+
+    def work(point, network, config, data, facts):
+        distortion = distortion_of(*point, float(np.abs(network.flat).max()))
+        return test_and_train(point, network, config, data, settings, lambda n: Chip(n, distortion),
+                              {"config": {"distortion": distortion}})
+
+    return sweep(settings, LEVELS, out, progress, work)

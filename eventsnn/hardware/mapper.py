@@ -32,6 +32,7 @@ class Mapping:
     rows : {(source population, array): first row pair of every source neuron [n], times replication}
     used : {resource: (used, available)}
     buses : {source population: bus of every neuron [n]}; outputs : {population: neuron output of every neuron [n]}
+    replication : {population: rows per source neuron}; links : {(source, target)} of all projections
     """
 
     placements: dict
@@ -40,6 +41,7 @@ class Mapping:
     buses: dict
     outputs: dict
     replication: dict = field(default_factory=dict)
+    links: set = field(default_factory=set)
 
     def table(self):
         """The resources as lines of text."""
@@ -129,7 +131,7 @@ def _rows(net, h, placements, arrays, circuits, copies, need):
     used |= {"synapses": (2 * synapse_count, ARRAYS * h.rows * (h.neuron_circuits // ARRAYS)),
              "event buses": (len({int(b) for bus in buses.values() for b in bus}), h.buses)}
     outputs = {name: placement.first // h.circuits_per_output for name, placement in placements.items()}
-    return Mapping(placements, rows, used, buses, outputs, copies)
+    return Mapping(placements, rows, used, buses, outputs, copies, {(p.source, p.target) for p in net.projections.values()})
 
 
 def _buses(n, copies, rows, name, sides, joined, h):
