@@ -56,6 +56,7 @@ def refractory(t_ref, hardware):
 def neurons(population, name, hardware, noise=None):
     """The population of LIF (or LI) neurons `name` as the chip has it; `noise` are factors of this run's thresholds.
 
+    Time constants vary with the leak conductance, so a synaptic current charges the same capacitance as fast as before.
     Raises `NetworkError` for other models.
     """
     if not isinstance(population, LinearNeuron) or population.kind not in ("LIF", "LI"):
@@ -65,7 +66,6 @@ def neurons(population, name, hardware, noise=None):
     mem = factors(h, h.tau_mem_spread, n, name, "tau_mem")
     tau = [population.tau[0] * mem]
     tau += [t * factors(h, h.tau_syn_spread, n, name, "tau_syn", k) for k, t in enumerate(population.tau[1:])]
-    coupling = {kj: rate / mem for kj, rate in population.coupling.items()}
     way = population.v_threshold - population.v_inf
     scale = factors(h, h.threshold_spread, n, name, "threshold") + h.threshold_shift
     scale = scale if noise is None else scale * noise
@@ -78,7 +78,7 @@ def neurons(population, name, hardware, noise=None):
     t_ref = population.t_ref
     if h.refractory_clock:
         t_ref = refractory(t_ref / h.acceleration, h) * h.acceleration
-    return replace(population, tau=tuple(tau), coupling=coupling, v_threshold=threshold, v_inf=population.v_inf + shift,
+    return replace(population, tau=tuple(tau), v_threshold=threshold, v_inf=population.v_inf + shift,
                    v_init=population.v_init + shift, t_ref=t_ref)
 
 
