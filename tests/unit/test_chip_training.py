@@ -51,7 +51,7 @@ def test_probes_of_the_published_network(change, published):
 
 @needs_golden
 def test_the_published_chip_model():
-    """Its own thresholds, our noise: an accuracy among ours, and times that differ from the recorded ones by the noise alone."""
+    """Its own thresholds, our noise: an accuracy among ours, and times that differ from the recorded ones by the noise."""
     golden = np.load(GOLDEN / "chip_model_30_weights.npz")
     times, labels = points()
     times = np.repeat(times, 5, axis=1)
