@@ -46,8 +46,8 @@ class Simulation:
         """A `Simulation`; with `hardware`, what that makes of the network."""
         if hardware is None:
             return super().__new__(cls)
-        if not hasattr(hardware, "simulation"):
-            raise ParameterError(f"hardware must be an es.BrainScaleS2, got {type(hardware).__name__}")
+        if isinstance(hardware, type) or not hasattr(hardware, "simulation"):
+            raise ParameterError(f"hardware must be an es.BrainScaleS2(...), got {hardware!r}")
         _refuse(options.pop("dt", None), options.pop("rules", ()))
         if options.pop("record", None) is not None:
             raise NotAvailableError("record is not available in simulations with hardware: all spikes are recorded")
@@ -298,12 +298,12 @@ def simulate(net, inputs=None, *, until, scheduler="auto", threads=1, seed=0, dt
     return sim.run(until)
 
 
-def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, record=None, progress=False,
+def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, record=None, hardware=None, progress=False,
                    max_rounds=1000):
     """Simulate one network on many inputs, each from t = 0; returns a list of `Run` in the order of `inputs`.
 
-    inputs : list of dicts as in `simulate`; jobs : threads, 0 means all cores. The network is built once; sample k has
-    seed `seed` + k. The result does not depend on `jobs`.
+    inputs : list of dicts as in `simulate`; jobs : threads, 0 means all cores. The network is built once (on `hardware` once
+    per sample, for what varies between runs); sample k has seed `seed` + k. The result does not depend on `jobs`.
 
     >>> import eventsnn as es
     >>> net = es.Network()
@@ -313,11 +313,11 @@ def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, reco
     >>> runs = es.simulate_batch(net, [{"input": es.Spikes([t], [0])} for t in (0.1, 0.2)], until=1.0)
     """
     jobs = count(jobs, "jobs", "simulate_batch", minimum=0) or os.cpu_count() or 1
-    lowered = lower(net)
+    lowered = lower(net) if hardware is None else net
 
     def one(k):
-        return Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, record=record, progress=False,
-                          max_rounds=max_rounds).run(until)
+        return Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, record=record, hardware=hardware,
+                          progress=False, max_rounds=max_rounds).run(until)
 
     if jobs == 1 or len(inputs) < 2:
         return list(over(map(one, range(len(inputs))), len(inputs), progress))

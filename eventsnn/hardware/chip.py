@@ -1,23 +1,25 @@
 """A network on a chip: the exact engine for what the neurons do, links for what happens to their spikes on the way.
 
 Populations that do not depend on each other's future run one after the other, each over the whole time; populations in a cycle
-run together in steps of the chip's latency, within which no spike can come back.
+run together in steps of the chip's latency, within which no spike can come back. Runs in parts give the bits of one run.
 """
 
+import copy
 import math
+import zlib
 
 import numpy as np
 
-from ..errors import NetworkError, NotAvailableError, ParameterError
+from ..errors import InputError, NetworkError, NotAvailableError, ParameterError, unknown_name
 from ..model.graph import strong_components
 from ..model.network import Network
 from ..model.sources import Input, Poisson
 from ..run import Run
 from ..types import Counts, Spikes, Tally
-from .links import Links
+from .links import NOTHING, Links, Traffic, in_order
 from .mapper import place
 from .report import HardwareReport
-from .substrate import neurons, synapses
+from .substrate import neurons, synapses, way
 
 NOISE_PER_TAU = 200.0  # kicks of membrane noise per membrane time constant
 
@@ -27,7 +29,29 @@ class _Part:
 
     def __init__(self, simulation, names, sources, cyclic):
         self.simulation, self.names, self.sources, self.cyclic = simulation, names, sources, cyclic
-        self.seen = dict.fromkeys(names, 0)
+        self.begin()
+
+    def begin(self):
+        """Before the first step."""
+        self.step = 0  # steps of the latency that are complete
+        self.last = {name: (0.0, np.zeros(0, np.int64)) for name in self.names}
+
+    def fresh(self, name, spikes):
+        """Those of the `spikes` of a population that were not asked for before: after, and some of, the last instant."""
+        since, done = self.last[name]
+        start = np.searchsorted(spikes.times, since)
+        times, neurons = spikes.times[start:], spikes.neurons[start:]
+        new = np.ones(times.size, bool)
+        for j in done:
+            new[np.flatnonzero(new & (neurons == j))[0]] = False
+        now = self.simulation.time
+        self.last[name] = now, neurons[times == now]
+        return Spikes(times[new], neurons[new])
+
+
+def _number(*words):
+    """A seed from numbers and names."""
+    return [word if isinstance(word, int) else zlib.crc32(word.encode()) for word in words]
 
 
 class ChipSimulation:
@@ -61,7 +85,7 @@ class ChipSimulation:
         cyclic = {k for k in groups if len(groups[k]) > 1 or any((a, a) in edges for a in map(order.get, groups[k]))}
         if cyclic and not h.latency and not h.clear_links:
             raise NetworkError("a network with cycles needs latency > 0, the time in which no spike can come back; got 0.0")
-        if h.clear_links:  # one simulation, as without hardware
+        if h.clear_links or not targets:  # one simulation, as without hardware
             groups, cyclic = {0: targets}, set()
         self._parts = [self._part(groups[k], k in cyclic, noise) for k in sorted(groups)]
 
@@ -69,18 +93,17 @@ class ChipSimulation:
         net, h, part = self.net, self.hardware, Network()
         onto = [p for p in net.projections.values() if p.target in names]
         direct = h.clear_links
-        sources = [name for name in net.populations if any(p.source == name for p in onto) and not (direct and name in names)]
-        for name in net.populations:
+        if direct or not names:
+            sources = self._input_names()
+        else:
+            sources = [name for name in net.populations if any(p.source == name for p in onto) and name not in names]
+        for name, population in net.populations.items():
             if name in names:
-                continue
-            if name in sources:
-                part.add(name, Input(net.populations[name].n))
-        built = {name: neurons(net.populations[name], name, h, noise[name]) for name in names}
-        for name in net.populations:
-            if name in names:
-                part.add(name, built[name])
+                part.add(name, neurons(population, name, h, noise[name]))
                 if h.membrane_noise:
-                    _kick(part, name, h)
+                    _kick(part, name, h.membrane_noise * way(population))
+            elif name in sources:
+                part.add(name, Input(population.n))
         if cyclic:
             for name in names:
                 part.add(f"{name} sent", Input(net.populations[name].n))
@@ -90,91 +113,121 @@ class ChipSimulation:
             connection = synapses(p, source, net.populations[p.target], h, copies)
             begin = f"{p.source} sent" if cyclic and p.source in names else p.source
             part.connect(begin, p.target, connection, port=p.port, name=p.name)
-        return _Part(self._make(part, self.seed, self.options), names, sources, cyclic)
+        seed = np.random.SeedSequence(_number(h.chip_seed, self.seed, 3, *names)).generate_state(1)[0]
+        return _Part(self._make(part, int(seed), self.options), names, sources, cyclic)
 
     def reset(self, inputs=None, trial=0):
         """Back to t = 0 with new inputs; the chip stays. What differs from trial to trial follows from the number `trial`."""
         h = self.hardware
-        self.links = Links(h, np.random.default_rng([h.chip_seed, self.seed, 2, trial]))
-        self.sent = {name: [] for name in self.net.populations}
-        self.time, self.inputs_never, self._inputs = 0.0, 0, dict.fromkeys(self._input_names(), 0)
+        self.links = {name: Links(h, np.random.default_rng(_number(h.chip_seed, self.seed, 2, trial, name)))
+                      for name in self.net.populations}
+        self.sent = dict.fromkeys(self.net.populations, NOTHING)
+        self.time, self.inputs_never = 0.0, 0
+        self._waiting = {}
         for part in self._parts:
             part.simulation.reset()
-            part.seen = dict.fromkeys(part.names, 0)
+            part.begin()
         self.push(inputs or {})
 
     def _input_names(self):
         return [name for name, p in self.net.populations.items() if isinstance(p, Input)]
 
     def push(self, inputs):
-        """Add input spikes, {population: `Spikes`}, none before the current time, each population in order of time."""
+        """Add input spikes, {population: `Spikes`}, none before the current time. Nothing is added if any is refused.
+
+        Raises as `Simulation.push` does.
+        """
+        checked = {}
         for name, spikes in inputs.items():
-            if name in self._inputs:
-                finite = np.isfinite(spikes.times)
-                self.inputs_never += int((~finite).sum())
-                spikes = Spikes(spikes.times[finite], spikes.neurons[finite])
-                self._inputs[name] += spikes.times.size
-                self.sent[name].append(spikes)
-                copies = self.mapping.replication[name]
-                if copies > 1 and self.hardware.bus_period:  # every copy of an input takes its turn; the last one counts
-                    lanes = self.mapping.buses[name]
-                    for _ in range(copies - 1):
-                        self.links.bus(spikes, lanes)
-                if name in self.mapping.buses and not self.hardware.clear_links:
-                    spikes = self.links.bus(spikes, self.mapping.buses[name])
-            targets = [part for part in self._parts if name in part.sources] or self._parts[:1]
-            for part in targets:
-                part.simulation.push({name: spikes})
+            if name not in self._input_names():
+                raise unknown_name("input population", name, self._input_names())
+            if not isinstance(spikes, Spikes):
+                raise InputError(f"inputs[{name!r}] must be es.Spikes, got {type(spikes).__name__}")
+            n = self.net.populations[name].n
+            if spikes.neurons.size and spikes.neurons.max() >= n:
+                raise InputError(f"inputs[{name!r}] names neuron {int(spikes.neurons.max())}; population {name!r} has "
+                                 f"neurons 0 to {n - 1}")
+            finite = np.isfinite(spikes.times)
+            checked[name] = Spikes(spikes.times[finite], spikes.neurons[finite]), int((~finite).sum())
+            if finite.any() and spikes.times[0] < self.time:
+                raise InputError(f"inputs[{name!r}] has a spike at {spikes.times[0]!r} s, before the current time "
+                                 f"{self.time!r} s")
+        for name, (spikes, never) in checked.items():
+            self.inputs_never += never
+            self.sent[name] = in_order(self.sent[name], spikes)
+            self._waiting[name] = in_order(self._waiting.get(name, NOTHING), spikes)
 
     def run(self, until):
         """Everything up to `until` (biological s); returns a `Run` whose `hardware` is a `HardwareReport`."""
+        if not isinstance(until, int | float | np.integer | np.floating) or not np.isfinite(until):
+            raise InputError(f"until must be a finite number of seconds, got {until!r}")
+        if until < self.time:
+            raise InputError(f"until = {until!r} s lies before the current time {self.time!r} s")
+        until, latency = float(until), self.hardware.latency * self.hardware.acceleration
+        for name in self._input_names():
+            spikes = self._waiting.pop(name, NOTHING)
+            if name in self.mapping.buses and not self.hardware.clear_links:
+                spikes = self.links[name].bus(spikes, self.mapping.buses[name], until, self.mapping.replication[name])
+            for part in self._parts:
+                if name in part.sources:
+                    part.simulation.push({name: spikes})
         for part in self._parts:
-            stop = self.time
-            while stop < until:
-                stop = min(stop + self.hardware.latency * self.hardware.acceleration, until) if part.cyclic else until
-                part.simulation.run(stop)
-                self._forward(part)
+            while part.cyclic and part.simulation.time < until:
+                end = (part.step + 1) * latency
+                found = part.simulation.run(min(end, until)).spikes
+                part.step += end <= until
+                self._forward(part, found, until)
+            if not part.cyclic:
+                self._forward(part, part.simulation.run(until).spikes, until)
         self.time = until
         return self.result()
 
-    def _forward(self, part):
-        """Send the new spikes of a part on their way."""
-        found = part.simulation.result().spikes
+    def _forward(self, part, found, until):
+        """Send the new ones of the spikes that a part has `found` on their way."""
+        h = self.hardware
+        if h.clear_links:
+            return
+        latency = h.latency * h.acceleration
+        ready, arrived = until - latency if h.jitter else until, until  # no later spike is ready or arrives before
+        if part.cyclic:
+            ready, arrived = (np.nextafter((part.step + k) * latency, -1.0) for k in (0, 1))
         for name in part.names:
-            spikes = Spikes(found[name].times[part.seen[name]:], found[name].neurons[part.seen[name]:])
-            part.seen[name] = found[name].times.size
-            if self.hardware.clear_links:
-                self.sent[name].append(spikes)
-                continue
-            left = self.links.leave(spikes, self.mapping.outputs[name])
-            self.sent[name].append(left)
+            spikes, links = part.fresh(name, found[name]), self.links[name]
+            left = links.leave(spikes, self.mapping.outputs[name], ready, latency if part.cyclic else 0.0)
+            self.sent[name] = in_order(self.sent[name], left) if left.times.size else self.sent[name]
             if name not in self.mapping.buses:
                 continue
-            arriving = self.links.bus(self.links.travel(left), self.mapping.buses[name])
-            for other in self._parts:
-                if name in other.sources and other is not part:
-                    other.simulation.push({name: arriving})
-            if part.cyclic:
-                late = np.maximum(arriving.times, part.simulation.time)
-                part.simulation.push({f"{name} sent": Spikes(late, arriving.neurons)})
+            arriving = links.bus(links.travel(left), self.mapping.buses[name], arrived)
+            for other in self._parts if arriving.times.size else ():
+                begin = f"{name} sent" if other is part else name
+                if name in other.sources or (other is part and part.cyclic):
+                    times = np.maximum(arriving.times, other.simulation.time)  # rounding
+                    other.simulation.push({begin: Spikes(times, arriving.neurons)})
 
     def result(self):
         """A `Run` of what was observed up to the current time: spikes as the neuron outputs sent them."""
-        spikes, emitted, arrived, updates, diagnostics = {}, {}, {}, {}, {}
-        for name, parts in self.sent.items():
-            times = np.concatenate([np.zeros(0), *(p.times for p in parts)])
-            ids = np.concatenate([np.zeros(0, np.int64), *(p.neurons for p in parts)])
-            kept = times <= self.time
-            spikes[name] = Spikes(times[kept], ids[kept])
-            emitted[name] = int(kept.sum())
+        spikes, arrived, updates, diagnostics = {}, {}, {}, {}
+        buses, outputs = Traffic(), Traffic()
+        for name, sent in self.sent.items():
+            links = self.links[name]
+            if name in self.mapping.outputs:  # what waits for its output, in a copy: later spikes may still come before it
+                links = copy.deepcopy(links)
+                sent = in_order(sent, links.leave(NOTHING, self.mapping.outputs[name]))
+            buses, outputs = buses + links.buses, outputs + links.outputs
+            spikes[name] = sent.between(-1.0, self.time)
         for part in self._parts:
             run = part.simulation.result()
             arrived |= {p: run.counts.synaptic_events[p] for p in run.counts.synaptic_events if p in self.net.projections}
-            updates |= {name: run.counts.neuron_updates[name] for name in part.names}
+            updates |= {name: run.counts.spikes[name] for name in part.names}
             diagnostics |= run.diagnostics
+            if self.hardware.clear_links:
+                spikes |= {name: run.spikes[name] for name in (*part.names, *part.sources)}
+        emitted = {name: found.times.size for name, found in spikes.items()}
+        updates = emitted | updates
+        for projection in self.net.projections.values():
+            updates[projection.target] += arrived[projection.name]
         counts = Counts(Tally("population", emitted), Tally("projection", arrived), Tally("population", updates))
-        report = HardwareReport(self.hardware, self.time / self.hardware.acceleration, self.links.buses, self.links.outputs,
-                                self.mapping)
+        report = HardwareReport(self.hardware, self.time / self.hardware.acceleration, buses, outputs, self.mapping)
         return Run(spikes=spikes, v={}, counts=counts, duration=self.time,
                    populations={name: p.n for name, p in self.net.populations.items()}, diagnostics=diagnostics,
                    seed=self.seed, scheduler=self._parts[0].simulation.scheduler.name, inputs_never=self.inputs_never,
@@ -186,17 +239,17 @@ class ChipSimulation:
         raise AttributeError(name)
 
 
-def _kick(part, name, hardware):
+def _kick(part, name, spread):
     """Membrane noise of population `name`: balanced Poisson kicks of V, whose sum tends to an Ornstein-Uhlenbeck process.
 
-    With kicks +-q at rate r per neuron, the stationary variance of V is q^2 r tau_mem / 2.
+    spread : of V, stationary, scalar or array [n]. With kicks +-q at rate r per neuron, the stationary variance of V is
+        q^2 r tau_mem / 2.
     """
     from dataclasses import replace
 
     population = part.populations[name]
     tau = np.broadcast_to(population.tau[0], population.n)
-    way = np.where(np.isinf(population.v_threshold), 1.0, population.v_threshold - population.v_inf)
-    size = hardware.membrane_noise * np.broadcast_to(way, population.n) * math.sqrt(2.0 / NOISE_PER_TAU)
+    size = np.broadcast_to(spread, population.n) * math.sqrt(2.0 / NOISE_PER_TAU)
     jump = np.vstack([population.jump, np.eye(len(population.tau))[:1]])
     part.populations[name] = replace(population, jump=jump, port_mode=(*population.port_mode, 0))
     from ..model.connections import OneToOne

@@ -15,14 +15,29 @@ class Traffic:
     dropped: int = 0
     delay: float = 0.0
 
+    def __add__(self, other):
+        return Traffic(self.offered + other.offered, self.dropped + other.dropped, self.delay + other.delay)
+
 
 def _stamp(times, step):
     """The next multiple of `step` for every time; the times themselves without a grid."""
     return np.ceil(times / step * (1.0 - 1e-12)) * step if step else times
 
 
+def in_order(*parts):
+    """All spikes of `parts` by time, then neuron."""
+    times, neurons = (np.concatenate([getattr(part, key) for part in parts]) for key in ("times", "neurons"))
+    order = np.lexsort((neurons, times))
+    return Spikes(times[order], neurons[order])
+
+
+NOTHING = Spikes([], [])
+
+
 class Links:
-    """The links of one chip during one run, in biological time; queues go on from call to call.
+    """The links of one source population during one run, in biological time; queues go on from call to call.
+
+    What lies after `until` waits for a later call, so that calls in parts equal one call for everything.
 
     >>> import eventsnn as es
     >>> from eventsnn.hardware.links import Links
@@ -37,37 +52,52 @@ class Links:
         self.bus_free = np.full(h.buses, -np.inf)
         self.output_free = np.full(max(1, -(-h.neuron_circuits // h.circuits_per_output)), -np.inf)
         self.buses, self.outputs = Traffic(), Traffic()
+        self._ready = self._coming = NOTHING
 
-    def _serialise(self, spikes, lane, period, depth, free, traffic):
-        if not period or not spikes.times.size:
-            traffic.offered += spikes.times.size
+    def _serialise(self, spikes, lane, period, depth, free, traffic, copies=1):
+        times, lane = np.repeat(spikes.times, copies), np.repeat(lane[spikes.neurons], copies)
+        traffic.offered += times.size
+        if not period or not times.size:
             return spikes
         from ..kernels.links import serialise
 
-        out = np.empty(spikes.times.size)
-        lost = serialise(spikes.times, lane[spikes.neurons], period * self.scale, depth, free, out)
-        traffic.offered += out.size
-        traffic.dropped += lost
+        out = np.empty(times.size)
+        traffic.dropped += serialise(times, lane, period * self.scale, depth, free, out)
+        traffic.delay += float(np.nansum(out - times)) / self.scale
+        out = out[copies - 1::copies]
         kept = ~np.isnan(out)
-        traffic.delay += float((out[kept] - spikes.times[kept]).sum()) / self.scale
-        return Spikes(out[kept], spikes.neurons[kept])
+        return in_order(Spikes(out[kept], spikes.neurons[kept]))
 
-    def leave(self, spikes, outputs):
-        """Spikes of neurons as their outputs send them: with jitter, in turn, on the grid of time stamps; some are dropped."""
+    def leave(self, spikes, outputs, until=np.inf, step=0.0):
+        """Spikes of neurons as their outputs send them: with jitter, in turn, on the grid of time stamps; some are dropped.
+
+        No spike leaves so early that it would reach the bus before it happened, or, with `step`, before the end of the step
+        in which it happened.
+        """
         h = self.hardware
         times = spikes.times
         if h.jitter and times.size:
-            times = np.maximum(times + self.draw.normal(0.0, h.jitter * self.scale, times.size), 0.0)
-        sent = self._serialise(Spikes(times, spikes.neurons), outputs, h.output_period, h.output_depth, self.output_free,
-                               self.outputs)
+            first = (np.ceil(times / step) * step if step else times) - h.latency * self.scale
+            jitter = self.draw.normal(0.0, h.jitter * self.scale, times.size)
+            times = np.maximum(np.maximum(times + jitter, first), 0.0)
+        ready = in_order(self._ready, Spikes(times, spikes.neurons))
+        now, self._ready = _split(ready, until)
+        sent = self._serialise(now, outputs, h.output_period, h.output_depth, self.output_free, self.outputs)
         return Spikes(_stamp(sent.times, h.time_step * self.scale), sent.neurons)
 
-    def bus(self, spikes, lanes):
-        """Events as they arrive at the synapses, after the queue of their bus."""
+    def bus(self, spikes, lanes, until=np.inf, copies=1):
+        """Events as they arrive at the synapses, after the queue of their bus, which each passes `copies` times."""
         h = self.hardware
         stamped = Spikes(_stamp(spikes.times, h.time_step * self.scale), spikes.neurons)
-        return self._serialise(stamped, lanes, h.bus_period, h.bus_depth, self.bus_free, self.buses)
+        now, self._coming = _split(in_order(self._coming, stamped), until)
+        return self._serialise(now, lanes, h.bus_period, h.bus_depth, self.bus_free, self.buses, copies)
 
     def travel(self, spikes):
         """Events after the way from output to bus."""
         return Spikes(spikes.times + self.hardware.latency * self.scale, spikes.neurons)
+
+
+def _split(spikes, until):
+    """Spikes up to `until` and those after."""
+    n = np.searchsorted(spikes.times, until, side="right")
+    return Spikes(spikes.times[:n], spikes.neurons[:n]), Spikes(spikes.times[n:], spikes.neurons[n:])

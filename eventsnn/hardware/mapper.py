@@ -1,8 +1,8 @@
 """Does a network fit on the chip, and where: neuron circuits, synapse rows, event buses.
 
 A neuron takes one circuit per 128 signed inputs of its population (circuits joined share the membrane). Every source neuron
-takes two rows, one per sign, of each array in which it has targets; a target population lies in one array if it can. Sources of
-different populations use different rows, so each source keeps its bus.
+takes two rows, one per sign, of each array in which it has targets; a target population lies in one array if it can. Source
+populations divide the buses of their array among themselves; those that share one, where they are too many, queue separately.
 """
 
 from dataclasses import dataclass, field
@@ -106,19 +106,19 @@ def place(net, hardware):
 
 def _rows(net, h, placements, arrays, circuits, copies, need):
     pairs_per_array = h.rows // 2
-    fill, rows, buses = [0] * ARRAYS, {}, {}
+    fill, rows, sides, joined = [0] * ARRAYS, {}, {}, {}
     for name, population in net.populations.items():
         onto = {p.target for p in net.projections.values() if p.source == name}
         if not onto:
             continue
-        joined = any(circuits[target] > 1 for target in onto)
+        joined[name] = any(circuits[target] > 1 for target in onto)
         wanted = population.n * copies[name]
-        sides = list(range(ARRAYS)) if joined else sorted({side for target in onto for side in arrays[target]})
-        share = -(-wanted // len(sides)) if joined else wanted
-        for side in sides:
+        sides[name] = list(range(ARRAYS)) if joined[name] else sorted({side for target in onto for side in arrays[target]})
+        share = -(-wanted // len(sides[name])) if joined[name] else wanted
+        for side in sides[name]:
             rows[name, side] = fill[side] + np.arange(share)
             fill[side] += share
-        buses[name] = _buses(population.n, copies[name], rows, name, sides, joined, h)
+    buses = {name: _buses(net.populations[name].n, copies[name], name, sides, joined[name], h) for name in sides}
     labels = 64  # sources that may share a row, told apart by their labels
     shared = [min(f, pairs_per_array) for f in fill]
     if max(fill) > pairs_per_array * labels:
@@ -134,10 +134,16 @@ def _rows(net, h, placements, arrays, circuits, copies, need):
     return Mapping(placements, rows, used, buses, outputs, copies, {(p.source, p.target) for p in net.projections.values()})
 
 
-def _buses(n, copies, rows, name, sides, joined, h):
-    """Bus of every source neuron: drivers of two rows lie on the buses of their array in turn."""
+def _buses(n, copies, name, sides, joined, h):
+    """Bus of every source neuron: its drivers lie in turn on the buses that its population has in the array."""
     per_array = max(1, h.buses // ARRAYS)
-    neuron = np.arange(n) * copies
-    side = np.array(sides)[neuron % len(sides) if joined else np.zeros(n, np.int64)]
-    start = np.array([rows[name, int(s)][0] for s in side], dtype=np.int64)
-    return side * per_array + (start + neuron // (len(sides) if joined else 1)) % per_array
+    row = np.arange(n) * copies
+    used = len(sides[name]) if joined else 1
+    bus = np.zeros(n, np.int64)
+    for k, side in enumerate(sides[name][:used]):
+        here = [other for other in sides if side in sides[other]]
+        own = np.array_split(np.arange(per_array), len(here))[here.index(name)] if len(here) <= per_array else \
+            np.array([here.index(name) % per_array])
+        mine = row % used == k
+        bus[mine] = side * per_array + own[row[mine] // used % own.size]
+    return bus % h.buses

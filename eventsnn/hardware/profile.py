@@ -11,6 +11,7 @@ from ..errors import ParameterError, unknown_name
 WHOLE = ("buses", "bus_depth", "output_depth", "neuron_circuits", "circuits_per_output", "rows", "weight_levels",
          "input_replication", "chip_seed")
 POSITIVE = ("acceleration", "buses", "neuron_circuits", "circuits_per_output", "rows", "threshold_codes", "input_replication")
+EVEN = ("neuron_circuits", "rows")  # halves of the chip, signs of an input
 
 
 @cache
@@ -22,8 +23,8 @@ def _table():
 class BrainScaleS2:
     """The BrainScaleS-2 chip: pass it as `hardware=` to `simulate`, `simulate_batch`, `Simulation`.
 
-    preset : "default"; "ideal" (no limit, no noise); "delgrad" (thresholds and jitter only: the published hardware-aware
-        model); "yinyang" (every input on five rows); "mnist" (stronger synapses)
+    preset : "default"; "ideal" (no noise, no delays; the network must still fit); "delgrad" (thresholds and jitter only: the
+        published hardware-aware model); "yinyang" (every input on five rows); "mnist" (stronger synapses)
     changes : fields that differ from the preset, in hardware time; `sources` says of each what it is, where its number comes
         from and how sure that is. `chip_seed` is the chip: everything fixed about it follows from this number.
 
@@ -84,6 +85,8 @@ class BrainScaleS2:
             kind = "a whole number" if name in WHOLE else "finite and"
             raise ParameterError(f"{name} of BrainScaleS2 must be {kind} {'>' if name in POSITIVE else '>='} {low:g}, "
                                  f"got {value!r}")
+        if name in EVEN and value % 2:
+            raise ParameterError(f"{name} of BrainScaleS2 must be even, got {value!r}")
 
     @staticmethod
     def sources():

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import NetworkError, ParameterError
 from ..model.connections import DenseEdges, Sparse
 from ..model.neurons import LinearNeuron
 
@@ -46,47 +46,58 @@ def refractory(t_ref, hardware):
         if not 0.0 < wanted < math.inf:
             continue
         for step in range(CLOCK_STEPS):
-            tick = 2.0 ** (step + 1) / hardware.refractory_clock
-            if wanted <= COUNTER * tick or step == CLOCK_STEPS - 1:
-                flat[k] = min(max(round(wanted / tick), 1), COUNTER) * tick
+            divider = 2.0 ** (step + 1)
+            ticks = wanted * hardware.refractory_clock / divider
+            if ticks <= COUNTER or step == CLOCK_STEPS - 1:
+                flat[k] = min(max(round(ticks), 1), COUNTER) * divider / hardware.refractory_clock
                 break
     return result if result.ndim else np.float64(result)
+
+
+def way(population):
+    """Distance of leak and threshold [n] or scalar, without `i_offset`; 1 where there is no threshold or no distance."""
+    distance = np.abs(population.v_threshold - population.set_map["v_leak"])
+    return np.where(np.isfinite(distance) & (distance > 0.0), distance, 1.0)
 
 
 def neurons(population, name, hardware, noise=None):
     """The population of LIF (or LI) neurons `name` as the chip has it; `noise` are factors of this run's thresholds.
 
     Time constants vary with the leak conductance, so a synaptic current charges the same capacitance as fast as before.
-    Raises `NetworkError` for other models.
+    Raises `NetworkError` for other models, `ParameterError` where a threshold comes to lie below the reset.
     """
     if not isinstance(population, LinearNeuron) or population.kind not in ("LIF", "LI"):
         kind = getattr(population, "kind", type(population).__name__)
         raise NetworkError(f"population {name!r} is {kind}; BrainScaleS-2 takes LIF, LI and Input populations")
     n, h = population.n, hardware
     mem = factors(h, h.tau_mem_spread, n, name, "tau_mem")
-    tau = [population.tau[0] * mem]
-    tau += [t * factors(h, h.tau_syn_spread, n, name, "tau_syn", k) for k, t in enumerate(population.tau[1:])]
-    way = population.v_threshold - population.v_inf
-    scale = factors(h, h.threshold_spread, n, name, "threshold") + h.threshold_shift
+    change = [mem]
+    for k in range(1, len(population.tau)):  # both modes of an alpha synapse change together
+        rises = k > 1 and (k - 1, k) in population.coupling
+        change.append(change[-1] if rises else factors(h, h.tau_syn_spread, n, name, "tau_syn", k - 1))
+    tau = [t * factor for t, factor in zip(population.tau, change)]
+    coupling = {(k, j): rate / (change[k] if k else 1.0) for (k, j), rate in population.coupling.items()}
+    scale = np.maximum(factors(h, h.threshold_spread, n, name, "threshold") + h.threshold_shift, LEAST)
     scale = scale if noise is None else scale * noise
     same = np.all(scale == 1.0)
-    with np.errstate(invalid="ignore"):
-        threshold = population.v_threshold if same else np.where(np.isinf(way), np.inf, population.v_inf + way * scale)
+    threshold = population.v_threshold if same else population.v_threshold + way(population) * (scale - 1.0)
     shift = 0.0
     if h.leak_spread:
-        shift = h.leak_spread * np.where(np.isinf(way), 1.0, way) * generator(h, name, "leak").standard_normal(n)
+        shift = h.leak_spread * way(population) * generator(h, name, "leak").standard_normal(n)
     t_ref = population.t_ref
     if h.refractory_clock:
         t_ref = refractory(t_ref / h.acceleration, h) * h.acceleration
-    return replace(population, tau=tuple(tau), v_threshold=threshold, v_inf=population.v_inf + shift,
-                   v_init=population.v_init + shift, t_ref=t_ref)
+    try:
+        return replace(population, tau=tuple(tau), coupling=coupling, v_threshold=threshold, v_inf=population.v_inf + shift,
+                       v_init=population.v_init + shift, t_ref=t_ref)
+    except ParameterError as error:
+        raise ParameterError(f"population {name!r} on chip {h.chip_seed}: {error}") from None
 
 
 def charge_unit(target, port):
     """Weight that is one way from leak to threshold of the target, in charge: scalar or array [n]."""
-    way = np.where(np.isinf(target.v_threshold), 1.0, target.v_threshold - target.v_inf)
     mode = target.port_mode[port]
-    return way if mode == 0 else way * target.tau[0] / target.tau[mode]
+    return way(target) if mode == 0 else way(target) * target.tau[0] / target.tau[mode]
 
 
 def synapses(projection, source, target, hardware, replication=1):
