@@ -14,6 +14,8 @@ from eventsnn.learn.first_spike.network import FirstSpikeNetwork
 from eventsnn.learn.models import load_model, model_names, save_model
 
 DATA = Path(os.environ.get("EVENTSNN_DATA", ""))
+IMAGES = {"mnist": ([784, 350, 10], 0.971), "mnist16": ([256, 246, 10], 0.9762),
+          "mnist-best": ([784, 600, 10], 0.9841)}  # layers, accuracy of the shipped file on all 10,000 images
 POINTS = {"yinyang": 0.955, "yinyang-delays": 0.97}  # floors of the shipped files on the 1,000 test points
 
 
@@ -93,19 +95,21 @@ def test_shipped_point_models_by_the_event_engine(name, scheduler):
 
 
 @pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="EVENTSNN_DATA does not hold mnist")
-def test_shipped_image_model_on_the_first_images():
-    found = evaluate("mnist16", limit=200)
+@pytest.mark.parametrize("name", IMAGES)
+def test_shipped_image_models_on_the_first_images(name):
+    found = evaluate(name, limit=100)
     assert found["times_agree"] and found["accuracy"] == found["accuracy_kernels"] >= 0.95
-    assert found["layers"] == [256, 246, 10]
+    assert found["layers"] == IMAGES[name][0]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="EVENTSNN_DATA does not hold mnist")
 @pytest.mark.parametrize("scheduler", ["layered", "heap"])
-def test_shipped_image_model_on_all_images(scheduler):
-    found = evaluate("mnist16", scheduler=scheduler)
+@pytest.mark.parametrize("name", IMAGES)
+def test_shipped_image_models_on_all_images(name, scheduler):
+    found = evaluate(name, scheduler=scheduler)
     assert found["n_test"] == 10_000 and found["times_agree"]
-    assert found["accuracy"] == found["accuracy_kernels"] == 0.9732
+    assert found["accuracy"] == found["accuracy_kernels"] == IMAGES[name][1]
 
 
 def test_a_limit_takes_the_first_samples_and_must_be_positive():
