@@ -87,8 +87,8 @@ class Plan:
 def experiment_names():
     """Names of the shipped experiments, sorted.
 
-    >>> experiment_names()
-    ['balanced', 'bss2-mnist16', 'bss2-robustness', 'bss2-yinyang', 'larval-brain', 'microcircuit', 'robustness', 'yinyang']
+    >>> experiment_names()[:2]
+    ['balanced', 'bss2-calibration']
     """
     return sorted(entry.name[:-5] for entry in resources.files(__package__).iterdir() if entry.name.endswith(".toml"))
 

@@ -67,3 +67,23 @@ def plot_mapping(mapping, hardware, path=None):
         handles = {label: handle for part in found for handle, label in zip(*part)}
         axes[1].legend(handles.values(), handles, loc="upper right", title="from")
     return _save(figure, path)
+
+
+def plot_calibration(calibration, path=None):
+    """Histograms of actual over wanted value of time constants and thresholds, before and after calibration.
+
+    Returns the `Figure`, written to `path` if given.
+
+    >>> plot_calibration(calibrate(es.BrainScaleS2()), "calibration.png")     # doctest: +SKIP
+    """
+    with _style():
+        figure, axes = _figure((8.2, 2.8), ncols=len(calibration.before), sharey=True)
+        for axis, (name, before) in zip(axes, calibration.before.items()):
+            edges = np.linspace(0.0, 2.0, 61)
+            for values, label, colour in ((before, "before", OTHER), (calibration.after[name], "after", OWN)):
+                axis.hist(values, edges, color=colour, alpha=0.65, label=f"{label}: spread {100 * values.std():.1f} %")
+            axis.set_title(name)
+            axis.set_xlabel("actual / wanted")
+            axis.legend(loc="upper right", fontsize=7)
+        axes[0].set_ylabel("neurons")
+    return _save(figure, path)

@@ -35,7 +35,7 @@ ALLOWED = {
                "progress"},
     "data": {"types", "errors"},
     "learn": {"engine", "record", "run", "model", "kernels", "jit", "data", "io", "layout", "types", "errors", "progress"},
-    "hardware": {"engine", "learn", "kernels", "run", "model", "jit", "types", "errors"},
+    "hardware": {"engine", "record", "learn", "kernels", "run", "model", "jit", "types", "errors"},
     "torch": {"learn", "types", "errors"},
     "report": {"engine", "run", "energy", "io", "types", "errors"},
     "experiments": {"learn", "hardware", "report", "data", "engine", "record", "run", "energy", "io", "model", "kernels",
