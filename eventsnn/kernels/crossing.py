@@ -209,7 +209,7 @@ def _pair_bracket(c, x0, x1, ah, al, gain, delta, low, high, start):
 def cross_pair(c, x0, x1, ah, al, bh, gain, delta, now):
     """Upward zero for nearly equal or equal rates: a V' drive of rate b = a - delta, at or after `now`."""
     if x1 == 0.0:
-        return cross_one(c, x0, ah)
+        return now if c > 0.0 and c + x0 >= 0.0 else cross_one(c, x0, ah)  # as below: at or above threshold from the start
     z = (gain - ah * x0 / x1) / (bh * gain)
     extremum = log1p_over(delta, z) if 1.0 + delta * z > 0.0 else (np.inf if delta < 0.0 else -np.inf)
     if x1 > 0.0:

@@ -13,7 +13,6 @@ from ..layout import (
     AMP0_ROW,
     MARGIN,
     MODES,
-    P_CLASS,
     REFRACTORY,
     S_T_REF,
     SLOPE_ROW,
@@ -222,23 +221,22 @@ def solve_batch(kin, wir, st, lane, p, begin, end, scratch):
 
     They are noted in the order of time, so that every later sort finds them in order.
     """
-    c = wir.pop[p, P_CLASS]
     first, n = lane.pops[p, L_BASE], lane.pops[p, L_BATCH]
     batch, order = lane.batch[first:], lane.ending[first:]
     start = epoch_start(wir, st, p)
     until = cell_end(wir, st, p, begin) - start
-    amplitude = kin.f[c, AMP0_ROW, 0]
     lane.n[LANE_SEARCHES] += n
     for at in range(n):
         entry = batch[at]
         if np.isnan(entry[H_DUE]):
             last = entry[H_LAST]
+            c = wir.who[np.int64(entry[H_ID]), 1]
             t = next_crossing(kin, c, entry[H_MARGIN], entry, H_X, last - start, until, scratch[S_WORK:])
             entry[H_DUE] = max(start + t, last)
     _in_order(batch, n, begin, end, lane.count, order)
     for at in range(n):
         due, j = order[at, 0], np.int64(batch[np.int64(order[at, 1]), H_ID])
-        if not record(lane, p, due, j, amplitude):
+        if not record(lane, p, due, j, kin.f[wir.who[j, 1], AMP0_ROW, 0]):
             return NO_MEMORY
         st.due[j] = due + st.par[j, S_T_REF]
         if st.due[j] < np.inf:

@@ -50,6 +50,9 @@ class Lane(NamedTuple):
     noise_u: np.ndarray  # u8[n, 2]
     drawn_id: np.ndarray  # u4[longest procedural row] targets of the row being delivered
     drawn_weight: np.ndarray  # f8[longest procedural row]
+    own: np.ndarray  # f8[rows, N] constants of neurons of mixed populations, see `mixed`
+    ends: np.ndarray  # f8[N, 4] and the factors of their tests
+    block: np.ndarray  # f8[rows, n] room for their exponentials
 
 
 class Lanes(NamedTuple):
@@ -80,6 +83,9 @@ class Lanes(NamedTuple):
     noise_u: np.ndarray
     drawn_id: np.ndarray  # u4[lanes, longest procedural row]
     drawn_weight: np.ndarray  # f8[lanes, longest procedural row]
+    own: np.ndarray
+    ends: np.ndarray
+    block: np.ndarray  # f8[lanes, rows, n]
 
 
 @inlined
@@ -88,7 +94,7 @@ def lane_of(lanes, s):
     return Lane(lanes.n[s], lanes.mem[s], lanes.head[s], lanes.count[s], lanes.pops[s], lanes.listed[s], lanes.arrived[s],
                 lanes.spikes[s], lanes.factor[s], lanes.ahead[s], lanes.behind[s], lanes.slot, lanes.pool, lanes.batch,
                 lanes.rest, lanes.ending, lanes.watch, lanes.touched, lanes.noise, lanes.noise_f, lanes.noise_u,
-                lanes.drawn_id[s], lanes.drawn_weight[s])
+                lanes.drawn_id[s], lanes.drawn_weight[s], lanes.own, lanes.ends, lanes.block[s])
 
 
 @inlined

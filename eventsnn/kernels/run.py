@@ -9,7 +9,7 @@ everyone. One thread may carry all lanes, or a team of threads one each, with th
 import numpy as np
 
 from ..jit import inlined, inner, kernel
-from ..layout import ACTIVE, J_TARGET, P_FIRES, WATCHED
+from ..layout import ACTIVE, J_TARGET, MARGIN, P_FIRES, WATCHED
 from .calendar import (
     E_AT,
     E_BORN,
@@ -30,7 +30,7 @@ from .calendar import (
     link,
     send,
 )
-from .factors import GENERAL_PATH, SOURCE, W_KEEP, W_TEST
+from .factors import GENERAL_PATH, MIXED, SOURCE, W_KEEP, W_TEST
 from .fanout import delay_of, prefetch_delays, prefetch_rows
 from .general import begin_cell_general, carry_general
 from .hot import NO_MEMORY, OK, cool, heat, retire
@@ -53,7 +53,8 @@ from .lane import (
     state_of,
 )
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
-from .neuron import cell_end, epoch_end, rescale, search, voltage
+from .mixed import begin_cell_mixed, carry_mixed, prepare_ends
+from .neuron import cell_end, epoch_end, margin_now, rescale, search, voltage
 from .stream import CHORD
 from .team import meet
 from .window import begin_cell, carry
@@ -91,8 +92,27 @@ def turn(kin, wir, st, lane, plan, planf, p, shard, shards, now, scratch):
         st.pop[p, 0] += 1
     if plan[p, W_TEST] == GENERAL_PATH:
         begin_cell_general(kin, wir, st, lane, p, first, end, epoch, now, scratch)
+    elif plan[p, W_TEST] == MIXED:
+        begin_cell_mixed(kin, wir, st, lane, planf, p, first, end, now)
     else:
         begin_cell(kin, wir, st, lane, plan, planf, p, first, end, epoch, now, scratch)
+
+
+@inner
+def fire_first(kin, wir, st, lane, p, first, end, now, scratch):
+    """Neurons first to end - 1 that begin at or above their threshold spike before anything arrives."""
+    for j in range(first, end):
+        hot, margin = st.cell[j, MARGIN] == np.inf, st.cell[j, MARGIN]
+        if st.flag[j, 0] != ACTIVE or margin == -np.inf:
+            continue
+        if hot:
+            st.cell[j, MARGIN] = lane.pool[lane.slot[j], H_MARGIN]
+        high = margin_now(kin, wir, st, j, now, scratch) >= 0.0
+        st.cell[j, MARGIN] = margin
+        if high and not hot:
+            heat(st, lane, p, j, -np.inf, now)
+        elif high:
+            lane.pool[lane.slot[j], H_LAST], lane.pool[lane.slot[j], H_DUE] = -np.inf, now
 
 
 @kernel
@@ -123,11 +143,17 @@ def resume(kin, wir, st_all, lanes, plan, planf, now, fresh):
                     lane.pops[p, L_WATCH] += 1
                 elif watched and plan[p, W_TEST] == CHORD and not fresh:
                     heat(st, lane, p, j, cell_end(wir, st, p, now), np.nan)
+            if plan[p, W_TEST] == MIXED and not fresh:
+                prepare_ends(kin, wir, st, lane, planf, p, first, end, now)
             if fresh:
                 if plan[p, W_TEST] == GENERAL_PATH:
                     begin_cell_general(kin, wir, st, lane, p, first, end, fresh, now, scratch)
+                elif plan[p, W_TEST] == MIXED:
+                    begin_cell_mixed(kin, wir, st, lane, planf, p, first, end, now)
                 else:
                     begin_cell(kin, wir, st, lane, plan, planf, p, first, end, fresh, now, scratch)
+                if wir.pop[p, P_FIRES]:
+                    fire_first(kin, wir, st, lane, p, first, end, now, scratch)
 
 
 @kernel
@@ -360,7 +386,9 @@ def run_windows(kin, wir, st_all, lanes, plan, planf, order, iota, low, high, ga
                 scratch = lanes.scratch[s]
                 lane.n[LANE_SIDE] = side
                 if plan[p, W_TEST] == GENERAL_PATH:
-                    status = carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scratch)
+                    status = np.int64(carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scratch))
+                elif plan[p, W_TEST] == MIXED:
+                    status = carry_mixed(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_rounds, scratch)
                 else:
                     status = carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_rounds, scratch)
                 mine = max(mine, np.int64(status))

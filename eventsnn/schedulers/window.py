@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .. import layout
-from ..kernels import calendar, draw, factors, memory, private, simd, single
+from ..kernels import calendar, draw, factors, memory, mixed, private, simd, single
 from ..kernels import run as kernel
 from ..kernels.calendar import ENTRY_WORDS, KEPT, PROJECTION_BITS
 from ..kernels.hot import NO_MEMORY, RAN_AWAY
@@ -110,6 +110,7 @@ class Window(Scheduler):
         self._shards = lowered.shards
         self.lanes = self._new_lanes(n_pop, buckets)
         self._take_noise()
+        self._take_mixed()
         self._fresh = True
         self._heavy = self._heaviest()
         self._plans = None
@@ -137,7 +138,8 @@ class Window(Scheduler):
             batch=np.zeros((n, H_COLUMNS)), rest=np.zeros((n, 2)), ending=np.zeros((n, 2)), watch=integers(n),
             touched=integers(n), noise=integers(0, private.N_COLUMNS), noise_f=np.zeros((0, 2)),
             noise_u=np.zeros((0, 2), np.uint64), drawn_id=np.tile(drawn_id, (k, 1)),
-            drawn_weight=np.tile(drawn_weight, (k, 1)))
+            drawn_weight=np.tile(drawn_weight, (k, 1)), own=np.zeros((mixed.O_JUMP, 0)), ends=np.zeros((0, 4)),
+            block=np.zeros((k, mixed.B_ROWS, mixed.BLOCK)))
         lanes.n[:, [FREE_ENTRY, LANE_RUNAWAY]] = -1
         lanes.n[:, LANE_SHARD] = np.arange(k)
         for table in lanes.mem:
@@ -162,6 +164,29 @@ class Window(Scheduler):
             self.lanes = self.lanes._replace(
                 noise=np.array(rows, np.int64), noise_f=np.concatenate([f for f, _ in tables]),
                 noise_u=np.concatenate([u for _, u in tables]))
+
+    def _take_mixed(self):
+        """Tables of the populations whose neurons have time constants of their own (see `kernels.mixed`)."""
+        wiring, kinetics = self.lowered.wiring, self.lowered.kinetics
+        mine = [p for p in self._stateful if self._mixed(p)]
+        if not mine:
+            return
+        ports = kinetics.f.shape[1] - layout.JUMP_ROW
+        own = np.zeros((mixed.O_JUMP + 2 * ports, self.lowered.n))
+        for p in mine:
+            mixed.own_constants(kinetics, wiring, wiring.pop[p, layout.P_FIRST], wiring.pop[p + 1, layout.P_FIRST], own)
+        self.lanes = self.lanes._replace(own=own, ends=np.zeros((self.lowered.n, 4)))
+
+    def _mixed(self, p):
+        """Whether population `p` has several kinetic classes, all of two modes whose spikes only reset V."""
+        wiring, kinetics = self.lowered.wiring, self.lowered.kinetics
+        if wiring.pop[p, layout.P_CLASS] >= 0 or wiring.pop[p, layout.P_JUMPS] or not wiring.pop[p, layout.P_RESET]:
+            return False
+        who = np.unique(wiring.who[wiring.pop[p, layout.P_FIRST]:wiring.pop[p + 1, layout.P_FIRST], 1])
+        f, i = kinetics.f[who], kinetics.i[who]
+        return bool(np.all(i[:, layout.N_MODES] == 2) and np.isin(i[:, layout.SOLVER], (layout.TWO, layout.PAIR)).all()
+                    and not i[:, layout.SPIKE_ROW:layout.SPIKE_ROW + 2].any() and not f[:, layout.AMP_ROW, :2].any()
+                    and np.isfinite(wiring.popf[p, layout.P_HORIZON]))
 
     def _private_projection(self, p):
         """The projection of Poisson population `p` if nobody records it and each neuron excites only that of its number."""
@@ -201,8 +226,12 @@ class Window(Scheduler):
             plan[p, factors.W_TEST] = self._test(p, c, part)
             if plan[p, factors.W_TEST] == factors.GENERAL_PATH:
                 continue
+            if plan[p, factors.W_TEST] == factors.MIXED:
+                planf[p, factors.W_DELTA] = np.abs(self.lanes.own[mixed.O_DELTA, part]).max()
             planf[p, factors.W_T_REF] = state.par[part, layout.S_T_REF].min()
             plan[p, factors.W_PLAIN] = planf[p, factors.W_T_REF] > 0.0
+            if plan[p, factors.W_TEST] == factors.MIXED:
+                continue
             planf[p, factors.W_NEAR] = NEAR * (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
             rates = kinetics.f[c, layout.RATE_HI, :3] * wiring.popf[p, layout.P_HORIZON]
             if rates.size == 3:
@@ -226,6 +255,8 @@ class Window(Scheduler):
 
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
+        if self.lanes.own.shape[1] and self._mixed(p):
+            return factors.MIXED
         if c < 0 or wiring.pop[p, layout.P_JUMPS] or kinetics.i[c, layout.N_MODES] > MAX_KEPT:
             return factors.GENERAL_PATH
         if not wiring.pop[p, layout.P_FIRES]:
