@@ -54,13 +54,21 @@ class Spikes:
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "neurons", neurons)
 
+    @classmethod
+    def in_order(cls, times, neurons):
+        """Without checks: `times` (float64) in order, `neurons` (int64)."""
+        self = object.__new__(cls)
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "neurons", neurons)
+        return self
+
     def __len__(self):
         return self.times.size
 
     def between(self, start, stop):
         """The spikes with start < time <= stop, as a new `Spikes`."""
-        keep = (self.times > start) & (self.times <= stop)
-        return Spikes(self.times[keep], self.neurons[keep])
+        first, end = np.searchsorted(self.times, (start, stop), side="right")
+        return Spikes.in_order(self.times[first:end], self.neurons[first:end])
 
 
 @dataclass(frozen=True)

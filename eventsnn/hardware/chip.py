@@ -4,7 +4,6 @@ Populations that do not depend on each other's future run one after the other, e
 run together in steps of the chip's latency, within which no spike can come back. Runs in parts give the bits of one run.
 """
 
-import copy
 import math
 import zlib
 
@@ -34,19 +33,6 @@ class _Part:
     def begin(self):
         """Before the first step."""
         self.step = 0  # steps of the latency that are complete
-        self.last = {name: (0.0, np.zeros(0, np.int64)) for name in self.names}
-
-    def fresh(self, name, spikes):
-        """Those of the `spikes` of a population that were not asked for before: after, and some of, the last instant."""
-        since, done = self.last[name]
-        start = np.searchsorted(spikes.times, since)
-        times, neurons = spikes.times[start:], spikes.neurons[start:]
-        new = np.ones(times.size, bool)
-        for j in done:
-            new[np.flatnonzero(new & (neurons == j))[0]] = False
-        now = self.simulation.time
-        self.last[name] = now, neurons[times == now]
-        return Spikes(times[new], neurons[new])
 
 
 def _number(*words):
@@ -174,16 +160,16 @@ class ChipSimulation:
         for part in self._parts:
             while part.cyclic and part.simulation.time < until:
                 end = (part.step + 1) * latency
-                found = part.simulation.run(min(end, until)).spikes
+                found = part.simulation.news(min(end, until), whole=True)
                 part.step += end <= until
                 self._forward(part, found, until)
             if not part.cyclic:
-                self._forward(part, part.simulation.run(until).spikes, until)
+                self._forward(part, part.simulation.news(until), until)
         self.time = until
         return self.result()
 
     def _forward(self, part, found, until):
-        """Send the new ones of the spikes that a part has `found` on their way."""
+        """Send the spikes that a part has `found` on their way."""
         h = self.hardware
         if h.clear_links:
             return
@@ -192,8 +178,8 @@ class ChipSimulation:
         if part.cyclic:
             ready, arrived = (np.nextafter((part.step + k) * latency, -1.0) for k in (0, 1))
         for name in part.names:
-            spikes, links = part.fresh(name, found[name]), self.links[name]
-            left = links.leave(spikes, self.mapping.outputs[name], ready, latency if part.cyclic else 0.0)
+            links = self.links[name]
+            left = links.leave(found[name], self.mapping.outputs[name], ready, latency if part.cyclic else 0.0)
             self.sent[name] = in_order(self.sent[name], left) if left.times.size else self.sent[name]
             if name not in self.mapping.buses:
                 continue
@@ -210,10 +196,11 @@ class ChipSimulation:
         buses, outputs = Traffic(), Traffic()
         for name, sent in self.sent.items():
             links = self.links[name]
-            if name in self.mapping.outputs:  # what waits for its output, in a copy: later spikes may still come before it
-                links = copy.deepcopy(links)
-                sent = in_order(sent, links.leave(NOTHING, self.mapping.outputs[name]))
-            buses, outputs = buses + links.buses, outputs + links.outputs
+            left = links.outputs
+            if name in self.mapping.outputs:  # what waits for its output; later spikes may still come before it
+                waiting, left = links.left_behind(self.mapping.outputs[name])
+                sent = in_order(sent, waiting) if waiting.times.size else sent
+            buses, outputs = buses + links.buses, outputs + left
             spikes[name] = sent.between(-1.0, self.time)
         for part in self._parts:
             run = part.simulation.result()

@@ -1,10 +1,13 @@
 """The way of a spike across the chip: jitter, neuron output, time stamp, latency, event bus."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..types import Spikes
+
+EXCHANGES = 16  # per spike, before a sort is quicker
 
 
 @dataclass
@@ -26,9 +29,16 @@ def _stamp(times, step):
 
 def in_order(*parts):
     """All spikes of `parts` by time, then neuron."""
-    times, neurons = (np.concatenate([getattr(part, key) for part in parts]) for key in ("times", "neurons"))
-    order = np.lexsort((neurons, times))
-    return Spikes(times[order], neurons[order])
+    parts = [part for part in parts if part.times.size]
+    if not parts:
+        return NOTHING
+    from ..kernels.links import put_in_order
+
+    times, neurons = np.concatenate([part.times for part in parts]), np.concatenate([part.neurons for part in parts])
+    if not put_in_order(times, neurons, EXCHANGES * times.size):
+        order = np.lexsort((neurons, times))
+        times, neurons = times[order], neurons[order]
+    return Spikes.in_order(times, neurons)
 
 
 NOTHING = Spikes([], [])
@@ -62,11 +72,12 @@ class Links:
         from ..kernels.links import serialise
 
         out = np.empty(times.size)
-        traffic.dropped += serialise(times, lane, period * self.scale, depth, free, out)
-        traffic.delay += float(np.nansum(out - times)) / self.scale
+        dropped, waited = serialise(times, lane, period * self.scale, depth, free, out)
+        traffic.dropped += dropped
+        traffic.delay += waited / self.scale
         out = out[copies - 1::copies]
         kept = ~np.isnan(out)
-        return in_order(Spikes(out[kept], spikes.neurons[kept]))
+        return in_order(Spikes.in_order(out[kept], spikes.neurons[kept]))
 
     def leave(self, spikes, outputs, until=np.inf, step=0.0):
         """Spikes of neurons as their outputs send them: with jitter, in turn, on the grid of time stamps; some are dropped.
@@ -80,24 +91,31 @@ class Links:
             first = (np.ceil(times / step) * step if step else times) - h.latency * self.scale
             jitter = self.draw.normal(0.0, h.jitter * self.scale, times.size)
             times = np.maximum(np.maximum(times + jitter, first), 0.0)
-        ready = in_order(self._ready, Spikes(times, spikes.neurons))
+        ready = in_order(self._ready, Spikes.in_order(times, spikes.neurons))
         now, self._ready = _split(ready, until)
         sent = self._serialise(now, outputs, h.output_period, h.output_depth, self.output_free, self.outputs)
-        return Spikes(_stamp(sent.times, h.time_step * self.scale), sent.neurons)
+        return Spikes.in_order(_stamp(sent.times, h.time_step * self.scale), sent.neurons)
+
+    def left_behind(self, outputs):
+        """(spikes that still wait for their outputs, as they will leave; the outputs' traffic with them). Changes nothing."""
+        traffic = copy.copy(self.outputs)
+        sent = self._serialise(self._ready, outputs, self.hardware.output_period, self.hardware.output_depth,
+                               self.output_free.copy(), traffic)
+        return Spikes.in_order(_stamp(sent.times, self.hardware.time_step * self.scale), sent.neurons), traffic
 
     def bus(self, spikes, lanes, until=np.inf, copies=1):
         """Events as they arrive at the synapses, after the queue of their bus, which each passes `copies` times."""
         h = self.hardware
-        stamped = Spikes(_stamp(spikes.times, h.time_step * self.scale), spikes.neurons)
+        stamped = Spikes.in_order(_stamp(spikes.times, h.time_step * self.scale), spikes.neurons)
         now, self._coming = _split(in_order(self._coming, stamped), until)
         return self._serialise(now, lanes, h.bus_period, h.bus_depth, self.bus_free, self.buses, copies)
 
     def travel(self, spikes):
         """Events after the way from output to bus."""
-        return Spikes(spikes.times + self.hardware.latency * self.scale, spikes.neurons)
+        return Spikes.in_order(spikes.times + self.hardware.latency * self.scale, spikes.neurons)
 
 
 def _split(spikes, until):
     """Spikes up to `until` and those after."""
     n = np.searchsorted(spikes.times, until, side="right")
-    return Spikes(spikes.times[:n], spikes.neurons[:n]), Spikes(spikes.times[n:], spikes.neurons[n:])
+    return Spikes.in_order(spikes.times[:n], spikes.neurons[:n]), Spikes.in_order(spikes.times[n:], spikes.neurons[n:])

@@ -192,7 +192,8 @@ def begin_cell_general(kin, wir, st, lane, p, first, end, everyone, now, scratch
     """At the start of a cell: look at the watched neurons, or at all of first to end - 1 (`everyone`: a new epoch)."""
     base = lane.pops[p, L_BASE]
     for at in range(base, base + lane.pops[p, L_HOT]):
-        lane.pool[at, H_LAST] = now
+        if not lane.pool[at, H_DUE] <= now:
+            lane.pool[at, H_LAST] = now
     n = lane.pops[p, L_WATCH]
     lane.pops[p, L_WATCH] = 0
     for at in range(base, base + n):

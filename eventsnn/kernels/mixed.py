@@ -116,7 +116,7 @@ def propagate(own, block, at, n, time, widest):
                 moved[i] = gain[i] * e[i] * time * expm1_over(z)
 
 
-@inner
+@inlined
 def arrivals(wir, lane, k, post, at, n, port, time, widest):
     """lane.block[B_JUMP, i], [B_JUMP + 1, i]: what an arrival of weight 1 at epoch time `time` adds to target at + i, i < n."""
     own, block = lane.own, lane.block
@@ -151,13 +151,25 @@ def may_cross(test, m, x0, x1, length):
     return (m + (a + b)) + max(fall, 0.0) + SLACK * (abs(m) + abs(a) + abs(b)) >= 0.0
 
 
-@inner
-def judge_hot(kin, wir, st, lane, planf, p, j, now, start, end, lazy, max_rounds, scratch):
-    """Hot neuron `j`, whose modes are those of its last event, lives up to `now`. Returns OK, NO_MEMORY or RAN_AWAY."""
+@inlined
+def rows_now(kin, lane, c, e0, e1, moved):
+    """What reads V - threshold and its slope now, for `judge_hot`, from what an arrival now was made of: no last digits."""
+    f, row, slope = kin.f[c], lane.factor[F_NOW], lane.factor[F_FALL]
+    d0, d1 = 1.0 / e0, 1.0 / e1
+    back = -moved * d0 * d1
+    row[0], row[1] = f[MARGIN_ROW, 0] * d0, f[MARGIN_ROW, 1] * d1 + f[MARGIN_ROW, 0] * back
+    slope[0], slope[1] = f[SLOPE_ROW, 0] * d0, f[SLOPE_ROW, 1] * d1 + f[SLOPE_ROW, 0] * back
+
+
+@inlined
+def judge_hot(kin, wir, st, lane, p, j, now, end, lazy, max_rounds, scratch):
+    """Hot neuron `j`, whose modes are those of its last event, lives up to `now`; lane.factor[F_NOW], [F_FALL] are prepared.
+
+    Returns OK, NO_MEMORY or RAN_AWAY.
+    """
     entry = lane.pool[lane.slot[j]]
     verdict = np.int64(UNSURE)
     if st.flag[j, 0] == ACTIVE and np.isnan(entry[H_DUE]):
-        v_rows(kin, planf, p, wir.who[j, 1], np.int64(2), now - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
         verdict = np.int64(crossed(entry[H_MARGIN], st.cell[j, MODES], st.cell[j, MODES + 1], 0.0, np.int64(2),
                                    lane.factor[F_NOW], lane.factor[F_FALL]))
     if verdict == NO:
@@ -203,6 +215,7 @@ def carry_mixed(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second
     done_at, done_size, done_port, done_time = np.int64(-1), np.int64(0), np.int64(0), -1.0
     lane.n[LANE_ROWS] += n
     jump0, jump1 = lane.block[B_JUMP], lane.block[B_JUMP + 1]
+    grown0, grown1, moved = lane.block[B_EXP], lane.block[B_EXP + 1], lane.block[B_MOVED]
     for i in range(n):
         r = base + i * (8 * RECORD_WORDS)
         now = load_float(r + R_TIME)
@@ -237,7 +250,8 @@ def carry_mixed(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second
                 j = np.int64(u)
                 if st.cell[u, MARGIN] == np.inf and lane.pool[np.uint64(lane.slot[u]), H_LAST] < now:
                     hot_events += 1
-                    code = judge_hot(kin, wir, st, lane, planf, p, j, now, start, end, lazy, max_rounds, scratch)
+                    rows_now(kin, lane, wir.who[j, 1], grown0[x], grown1[x], moved[x])
+                    code = judge_hot(kin, wir, st, lane, p, j, now, end, lazy, max_rounds, scratch)
                     if code != OK:
                         return code
                 w = q
@@ -268,7 +282,8 @@ def carry_mixed(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second
     while at >= base_of_lane:
         j, due = np.int64(lane.pool[at, H_ID]), lane.pool[at, H_DUE]
         if st.flag[j, 0] != ACTIVE or np.isnan(due) or due <= last:
-            code = judge_hot(kin, wir, st, lane, planf, p, j, last, start, end, lazy, max_rounds, scratch)
+            v_rows(kin, planf, p, wir.who[j, 1], np.int64(2), last - start, scratch, lane.factor[F_NOW], lane.factor[F_FALL])
+            code = judge_hot(kin, wir, st, lane, p, j, last, end, lazy, max_rounds, scratch)
             if code != OK:
                 return code
         at -= 1
@@ -304,7 +319,8 @@ def begin_cell_mixed(kin, wir, st, lane, planf, p, first, end, now):
     prepare_ends(kin, wir, st, lane, planf, p, first, end, now)
     for at in range(lane.pops[p, L_BASE], lane.pops[p, L_BASE] + lane.pops[p, L_HOT]):
         j = np.int64(lane.pool[at, H_ID])
-        lane.pool[at, H_LAST] = now
+        if not lane.pool[at, H_DUE] <= now:
+            lane.pool[at, H_LAST] = now
         lane.pool[at, H_X], lane.pool[at, H_X + 1] = st.cell[j, MODES], st.cell[j, MODES + 1]
     length = cell_end(wir, st, p, now) - now
     for j in range(np.uint64(first), np.uint64(end)):

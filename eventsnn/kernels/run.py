@@ -9,7 +9,7 @@ everyone. One thread may carry all lanes, or a team of threads one each, with th
 import numpy as np
 
 from ..jit import inlined, inner, kernel
-from ..layout import ACTIVE, J_TARGET, MARGIN, P_FIRES, WATCHED
+from ..layout import ACTIVE, J_TARGET, P_FIRES, WATCHED
 from .calendar import (
     E_AT,
     E_BORN,
@@ -54,7 +54,7 @@ from .lane import (
 )
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
 from .mixed import begin_cell_mixed, carry_mixed, prepare_ends
-from .neuron import cell_end, epoch_end, margin_now, rescale, search, voltage
+from .neuron import cell_end, epoch_end, rescale, search, voltage
 from .stream import CHORD
 from .team import meet
 from .window import begin_cell, carry
@@ -98,23 +98,6 @@ def turn(kin, wir, st, lane, plan, planf, p, shard, shards, now, scratch):
         begin_cell(kin, wir, st, lane, plan, planf, p, first, end, epoch, now, scratch)
 
 
-@inner
-def fire_first(kin, wir, st, lane, p, first, end, now, scratch):
-    """Neurons first to end - 1 that begin at or above their threshold spike before anything arrives."""
-    for j in range(first, end):
-        hot, margin = st.cell[j, MARGIN] == np.inf, st.cell[j, MARGIN]
-        if st.flag[j, 0] != ACTIVE or margin == -np.inf:
-            continue
-        if hot:
-            st.cell[j, MARGIN] = lane.pool[lane.slot[j], H_MARGIN]
-        high = margin_now(kin, wir, st, j, now, scratch) >= 0.0
-        st.cell[j, MARGIN] = margin
-        if high and not hot:
-            heat(st, lane, p, j, -np.inf, now)
-        elif high:
-            lane.pool[lane.slot[j], H_LAST], lane.pool[lane.slot[j], H_DUE] = -np.inf, now
-
-
 @kernel
 def resume(kin, wir, st_all, lanes, plan, planf, now, fresh):
     """Fill the lists of all lanes from the state; `fresh`: a run that begins at t = 0."""
@@ -135,7 +118,7 @@ def resume(kin, wir, st_all, lanes, plan, planf, now, fresh):
                     if due < np.inf:
                         retire(lane, p, due, j)
                 elif due < np.inf:
-                    heat(st, lane, p, j, now, due)
+                    heat(st, lane, p, j, now if due > now else -np.inf, due)  # due now: before anything arrives
                     st.due[j] = np.inf
                 elif watched and plan[p, W_TEST] == GENERAL_PATH:
                     st.flag[j, 1] = WATCHED
@@ -152,8 +135,6 @@ def resume(kin, wir, st_all, lanes, plan, planf, now, fresh):
                     begin_cell_mixed(kin, wir, st, lane, planf, p, first, end, now)
                 else:
                     begin_cell(kin, wir, st, lane, plan, planf, p, first, end, fresh, now, scratch)
-                if wir.pop[p, P_FIRES]:
-                    fire_first(kin, wir, st, lane, p, first, end, now, scratch)
 
 
 @kernel

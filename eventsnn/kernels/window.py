@@ -361,7 +361,8 @@ def begin_cell(kin, wir, st, lane, plan, planf, p, first, end, everyone, now, sc
     start = epoch_start(wir, st, p)
     for at in range(lane.pops[p, L_BASE], lane.pops[p, L_BASE] + lane.pops[p, L_HOT]):
         j = np.int64(lane.pool[at, H_ID])
-        lane.pool[at, H_LAST] = now
+        if not lane.pool[at, H_DUE] <= now:
+            lane.pool[at, H_LAST] = now
         for k in range(3):
             lane.pool[at, H_X + k] = st.cell[j, MODES + k]
     if test == CHORD:

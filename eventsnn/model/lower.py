@@ -1,6 +1,6 @@
 """Lowering: from a `Network` to the plain arrays of `layout`, once per network."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Lowered:
     bases: tuple  # per class [m, m]: physical variables = basis @ modes
     least_delay: tuple  # per projection, s; inf without synapses
     shards: int  # parts that every row is cut into, one per thread
+    known: dict = field(default_factory=dict, compare=False)  # what schedulers found out about it and may keep
 
     @property
     def n(self):

@@ -22,6 +22,12 @@ def aligned(shape):
 
 def new_state(lowered):
     """A `layout.State` at t = 0, before any event."""
+    if "state" not in lowered.known:
+        lowered.known["state"] = _first_state(lowered)
+    return copy_of(lowered.known["state"])
+
+
+def _first_state(lowered):
     n, n_pop = lowered.n, len(lowered.names)
     state = layout.State(
         cell=aligned((n, lowered.cell_columns)), due=np.full(n, np.inf), par=np.zeros((n, 5)), flag=np.zeros((n, 2), np.uint8),

@@ -36,7 +36,8 @@ from .heap import Heap, new_probe
 BINS = 1 << 14  # of the sorts
 BUCKETS = 1 << 12  # of the calendar, at most
 NARROWER = 1.0 - 2.0**-20  # windows keep this distance from the shortest delay, against rounding
-CELLS = 8.0  # longest window of acyclic networks, in cells
+CELLS = 8.0
+SHORTER = 0.05  # windows are shortened to the refractory period if it is at least this part of them
 IDLE_WINDOW = 10e-3  # s, where there are no cells either
 NEAR = 1e-5  # distance that the tests END and CHORD keep from the threshold, in units of that from reset to threshold
 HEAVY = 1e4  # weights above this many of those units make these unsafe against rounding
@@ -92,6 +93,9 @@ class Window(Scheduler):
         cells = cells[np.isfinite(cells)]
         width = self._longest * NARROWER if np.isfinite(self._longest) else (
             CELLS * cells.max() if cells.size else IDLE_WINDOW)
+        resting = self._shortest_rest()
+        if SHORTER * width <= resting < width:
+            width = resting * NARROWER
         self._settings = np.array([1.0 / width, self._longest])
         most = max([0.0, *(d for d in self._greatest_delays() if np.isfinite(d))])
         buckets = 2
@@ -115,6 +119,11 @@ class Window(Scheduler):
         self._heavy = self._heaviest()
         self._plans = None
         self._hands = kernel.FEWER_HANDS  # what the last windows asked for
+
+    def _shortest_rest(self):
+        """Shortest refractory period that is not 0, s: in longer windows crossings are not solved lazily (`kernels.hot`)."""
+        found = [float(np.min(p.t_ref)) for p in self.lowered.populations if hasattr(p, "t_ref") and p.v_reset is not None]
+        return min((t for t in found if t > 0.0), default=np.inf)
 
     def _greatest_delays(self):
         wiring = self.lowered.wiring
@@ -167,17 +176,18 @@ class Window(Scheduler):
 
     def _take_mixed(self):
         """Tables of the populations whose neurons have time constants of their own (see `kernels.mixed`)."""
-        wiring, kinetics = self.lowered.wiring, self.lowered.kinetics
-        mine = [p for p in self._stateful if self._mixed(p)]
-        if not mine:
-            return
-        ports = kinetics.f.shape[1] - layout.JUMP_ROW
-        own = np.zeros((mixed.O_JUMP + 2 * ports, self.lowered.n))
-        for p in mine:
-            mixed.own_constants(kinetics, wiring, wiring.pop[p, layout.P_FIRST], wiring.pop[p + 1, layout.P_FIRST], own)
-        self.lanes = self.lanes._replace(own=own, ends=np.zeros((self.lowered.n, 4)))
+        low = self.lowered
+        if "mixed" not in low.known:
+            mine, own = [p for p in self._stateful if self._of_many_classes(p)], np.zeros((mixed.O_JUMP, 0))
+            if mine:
+                own = np.zeros((mixed.O_JUMP + 2 * (low.kinetics.f.shape[1] - layout.JUMP_ROW), low.n))
+            for p in mine:
+                mixed.own_constants(low.kinetics, low.wiring, low.first[p], low.first[p + 1], own)
+            low.known["mixed"] = frozenset(mine), own
+        self._mixed, own = low.known["mixed"]
+        self.lanes = self.lanes._replace(own=own, ends=np.zeros((own.shape[1], 4)))
 
-    def _mixed(self, p):
+    def _of_many_classes(self, p):
         """Whether population `p` has several kinetic classes, all of two modes whose spikes only reset V."""
         wiring, kinetics = self.lowered.wiring, self.lowered.kinetics
         if wiring.pop[p, layout.P_CLASS] >= 0 or wiring.pop[p, layout.P_JUMPS] or not wiring.pop[p, layout.P_RESET]:
@@ -255,7 +265,7 @@ class Window(Scheduler):
 
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
-        if self.lanes.own.shape[1] and self._mixed(p):
+        if p in self._mixed:
             return factors.MIXED
         if c < 0 or wiring.pop[p, layout.P_JUMPS] or kinetics.i[c, layout.N_MODES] > MAX_KEPT:
             return factors.GENERAL_PATH
