@@ -93,6 +93,7 @@ def _rebuild(cls, attrs, network, data):
     sim.inputs_never = int(attrs["inputs_never"])
     run = part("run")
     sim._times, sim._ids = [run["times"]], [run["ids"]]
+    sim._n_spikes = run["times"].size
     sim._sample_times, sim._samples = [run["sample_times"]], [run["samples"]]
     if not run["sample_times"].size:
         sim._sample_times, sim._samples = [], []

@@ -15,6 +15,8 @@ SETTINGS = {
 COLUMNS = ("chip", "seed", "validation", "own_chip", "no_chip", "other_chip", "latency_us", "events_dropped")
 PUBLISHED = {
     "yinyang-bss2": {"published accuracy": 0.950, "published spread": 0.009},
+    "yinyang-bss2-weights": {"published accuracy": 0.849},
+    "yinyang-bss2-delays": {"published accuracy": 0.925},
     "mnist16-bss2": {"published accuracy": 0.969, "published energy_j_per_sample": 8.4e-6,
                      "published images_per_hardware_second": 21_000.0},
 }

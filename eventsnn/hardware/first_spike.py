@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..learn.first_spike.network import FirstSpikeNetwork, first_to_spike
-from .substrate import LEAST, factors
+from .substrate import LEAST, factors, gains
 
 TAU_SYN = 6e-3  # biological s: the operating point of the published networks
 
@@ -51,10 +51,10 @@ class FirstSpikeChip:
         h, (n, m) = self.hardware, self.network.weights[layer].shape
         source = "input" if layer == 0 else self.network.layer_names()[layer - 1]
         bias = layer > 0 and self.network.bias_times[layer] is not None
-        own = np.broadcast_to(factors(h, h.gain_spread, (n - bias) * m, f"{source}->{name}", "gain"), (n - bias) * m)
+        own = np.broadcast_to(gains(h, (n - bias) * m, f"{source}->{name}"), (n - bias) * m)
         if bias:
             where = f"{'bias' if layer == 1 else f'bias{layer}'}->{name}"
-            own = np.concatenate([own, np.broadcast_to(factors(h, h.gain_spread, m, where, "gain"), m)])
+            own = np.concatenate([own, np.broadcast_to(gains(h, m, where), m)])
         return own.reshape(n, m)
 
     def _like(self, taus):

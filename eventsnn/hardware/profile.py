@@ -10,7 +10,8 @@ from ..errors import ParameterError, unknown_name
 
 WHOLE = ("buses", "bus_depth", "output_depth", "neuron_circuits", "circuits_per_output", "rows", "weight_levels",
          "input_replication", "chip_seed")
-POSITIVE = ("acceleration", "buses", "neuron_circuits", "circuits_per_output", "rows", "threshold_codes", "input_replication")
+POSITIVE = ("acceleration", "buses", "neuron_circuits", "circuits_per_output", "rows", "threshold_codes", "input_replication",
+            "gain")
 EVEN = ("neuron_circuits", "rows")  # halves of the chip, signs of an input
 
 
@@ -24,7 +25,8 @@ class BrainScaleS2:
     """The BrainScaleS-2 chip: pass it as `hardware=` to `simulate`, `simulate_batch`, `Simulation`.
 
     preset : "default"; "ideal" (no noise, no delays; the network must still fit); "delgrad" (thresholds and jitter only: the
-        published hardware-aware model); "yinyang" (every input on five rows); "mnist" (stronger synapses)
+        published hardware-aware model); "yinyang" (every input on five rows); "mnist" (stronger synapses); "hxtorch" (as
+        "ideal": the mock of hxtorch.spiking; `gain` and `membrane_noise` are its free parameters, `hardware.mac` its product)
     changes : fields that differ from the preset, in hardware time; `sources` says of each what it is, where its number comes
         from and how sure that is. `chip_seed` is the chip: everything fixed about it follows from this number.
 
@@ -57,6 +59,7 @@ class BrainScaleS2:
     leak_spread: float
     tau_mem_spread: float
     tau_syn_spread: float
+    gain: float
     gain_spread: float
     jitter: float
     membrane_noise: float
@@ -119,4 +122,4 @@ class BrainScaleS2:
         """Whether nothing distinguishes a run from one without hardware."""
         spreads = (self.threshold_shift, self.threshold_spread, self.threshold_noise, self.leak_spread, self.tau_mem_spread,
                    self.tau_syn_spread, self.gain_spread, self.membrane_noise, self.weight_levels, self.refractory_clock)
-        return self.clear_links and not any(spreads)
+        return self.clear_links and self.gain == 1.0 and not any(spreads)

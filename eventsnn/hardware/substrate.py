@@ -31,6 +31,11 @@ def factors(hardware, spread, n, *where):
     return np.maximum(1.0 + spread * generator(hardware, *where).standard_normal(n), LEAST)
 
 
+def gains(hardware, n, name):
+    """Gain of each of the `n` synapses of the projection called `name`: array [n], or one number."""
+    return hardware.gain * factors(hardware, hardware.gain_spread, n, name, "gain")
+
+
 def refractory(t_ref, hardware):
     """The nearest refractory times that the chip's counter can hold, s of hardware time; inf stays inf.
 
@@ -106,7 +111,7 @@ def synapses(projection, source, target, hardware, replication=1):
     Weights beyond the largest code, times `replication`, are clipped. With an ideal profile, the connection itself.
     """
     h = hardware
-    if not h.weight_levels and not h.gain_spread:
+    if not h.weight_levels and not h.gain_spread and h.gain == 1.0:
         return projection.connection
     name = f"projection {projection.name!r}"
     edges = projection.connection.build(source.n, target.n, projection.source == projection.target, name)
@@ -125,5 +130,5 @@ def synapses(projection, source, target, hardware, replication=1):
     if h.weight_levels:
         most = h.weight_levels * replication
         weight = np.clip(np.rint(weight / unit * h.threshold_codes), -most, most) * unit / h.threshold_codes
-    weight = weight * factors(h, h.gain_spread, weight.size, projection.name, "gain")
+    weight = weight * gains(h, weight.size, projection.name)
     return Sparse(pre, post, weight=weight, delay=delay)

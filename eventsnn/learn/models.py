@@ -12,7 +12,7 @@ from .first_spike.network import FirstSpikeNetwork
 
 SHIPPED = Path(__file__).parent.parent / "models"
 FORMAT, VERSION = "eventsnn first-spike network", 1
-ENCODINGS = ("yinyang", "yinyang-x5", "mnist", "mnist-silent", "mnist16", "fashion")
+ENCODINGS = ("yinyang", "yinyang-x5", "yinyang-x5-only", "mnist", "mnist-silent", "mnist16", "fashion")
 
 
 def model_names():
