@@ -380,3 +380,17 @@ def test_bad_times_are_refused():
     for times in ([[0.0]], [0.0, 1.0], [[np.nan, 0.0]], [[-np.inf, 0.0]]):
         with pytest.raises(InputError, match="times must"):
             network.forward(times)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0, 1.5])
+@pytest.mark.parametrize("current", [1.2, 5.0, 28.0])
+@pytest.mark.parametrize("short_of", [1e-2, 1e-4, 2.7e-7, 1e-9, 1e-12])
+def test_a_crossing_just_after_an_arrival_is_as_exact_as_any(ratio, current, short_of):
+    kick = mp.exp(-mp.mpf(0.2))  # left of the first input's current
+    first = float((1 - short_of) / kappa(mp.mpf(0.2), ratio))
+    times, weights = [0.0, 0.2], [first, float(current - first * kick)]
+    network = one_layer(np.array(weights)[:, None], ratio)
+    found = network.layers(network.fill(network.record(np.array([times]))))[0][0, 0]
+    start = mp.mpf(0.2) + mp.mpf(short_of) / (current - 1 / mp.mpf(ratio))
+    expected = mp.findroot(lambda t: voltage(t, times, weights, ratio) - 1, start, solver="newton")
+    assert found == pytest.approx(float(expected), abs=2e-15 * (1.0 + 1.0 / (current - 1.0 / ratio)))

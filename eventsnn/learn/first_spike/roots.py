@@ -69,8 +69,7 @@ def _solve_equal(out, speed, v, x, h, theta):
         left = exp_near(-q)
         slope, miss = 1.0 - left, q + left - 1.0 - p
         step = miss * slope / (slope * slope - 0.5 * miss * left) if steep else 0.0  # Halley
-        d = top - q + step
-        d = d if d > 0.0 else 0.0
+        d = top - q + step  # just after an arrival it may come out below 0, which the last step mends
         square = step * step  # e^step by its series: |step| < 0.03
         much = 1.0 / 6.0 + step * (1.0 / 24.0) + square * (1.0 / 120.0 + step * (1.0 / 720.0) + square * (1.0 / 5040.0))
         rise = xj * left * (1.0 + step + square * (0.5 + step * much))  # e^d
