@@ -25,6 +25,7 @@ _HOME = {
     "RandomProbability": "model.random_rules",
     "RandomTotal": "model.random_rules",
     "Procedural": "model.procedural",
+    "Conv2d": "model.convolution",
     "Normal": "model.distributions",
     "Spikes": "types",
     "Record": "record",
@@ -37,7 +38,6 @@ _HOME = {
     "list_profiles": "energy",
 }
 _LATER = {
-    "Conv2d": "convolutional projections",
     "convert": "conversion of ANNs",
     "Stream": "streaming",
     "ann": "conversion of ANNs",

@@ -16,6 +16,7 @@ NEVER, ONE, TWO, PAIR, GENERAL = 0, 1, 2, 3, 4
 # storage of a projection
 CSR_SCALAR, CSR_F32, CSR_F64, DENSE_F32, DENSE_F64 = 0, 1, 2, 3, 4
 PROCEDURAL = 5  # nothing: each row is drawn again whenever a spike delivers it; its position is the number of the shard
+CONVOLUTION = 3  # a kind of rule in Wiring.words, beside those of `kernels.draw`
 # its delays: one for all, one byte or two per synapse into a table, or one float per synapse
 UNIFORM, CLASS8, CLASS16, EACH = 0, 1, 2, 3
 # columns of State.cell: V_inf - threshold (-inf: cannot fire), modes; padded so that no record straddles a cache line
@@ -76,7 +77,7 @@ class Wiring(NamedTuple):
     post: np.ndarray  # u4 targets, global ids
     w32: np.ndarray  # f4 weights, at J_WEIGHT + position in `post` (CSR)
     w64: np.ndarray  # f8
-    words: np.ndarray  # u8[n_procedural, draw.N_WORDS] rules of the procedural projections, see `kernels.draw`
+    words: np.ndarray  # u8[n_procedural, columns] rules of the procedural projections, see `kernels.draw`, `convolution`
     reals: np.ndarray  # f8[n_procedural, draw.N_REALS]
 
 

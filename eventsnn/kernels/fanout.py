@@ -6,6 +6,7 @@ from ..jit import inlined, inner
 from ..layout import (
     CLASS8,
     CLASS16,
+    CONVOLUTION,
     CSR_F32,
     CSR_F64,
     CSR_SCALAR,
@@ -34,7 +35,8 @@ from ..layout import (
     S_PENDING,
     UNIFORM,
 )
-from .draw import NORMAL, draw_row
+from .convolution import convolution_row
+from .draw import KIND, NORMAL, draw_row
 from .neuron import S_PULL, arrival_row, epoch_start
 from .simd import address, prefetch, same_bytes
 
@@ -158,7 +160,8 @@ def weight_of(wir, k, source, i):
 @inlined
 def weights_drawn(wir, k):
     """Whether the weights of procedural projection `k` are drawn; one number otherwise."""
-    return wir.words[wir.proj[k, J_ROW], NORMAL] != np.uint64(0)
+    row = wir.words[wir.proj[k, J_ROW]]
+    return row[KIND] == np.uint64(CONVOLUTION) or row[NORMAL] != np.uint64(0)
 
 
 @inner
@@ -168,7 +171,14 @@ def drawn_part(wir, k, source, shard, targets, weights):
     targets : u4, global ids; weights : f8, written where they are drawn. Both have room for the longest row.
     """
     row, p, parts = wir.proj[k, J_ROW], wir.proj[k, J_TARGET], wir.proj[k, J_SHARDS]
-    n = draw_row(wir.words[row], wir.reals[row], source, 0, targets, weights)
+    if wir.words[row, KIND] == np.uint64(CONVOLUTION):
+        at = wir.proj[k, J_WEIGHT]
+        if wir.reals[row, 0] == 0.0:
+            n = convolution_row(wir.words[row], wir.w32[at:], source, targets, weights)
+        else:
+            n = convolution_row(wir.words[row], wir.w64[at:], source, targets, weights)
+    else:
+        n = np.int64(draw_row(wir.words[row], wir.reals[row], source, 0, targets, weights))
     first = wir.pop[p, P_FIRST]
     if parts == 1:
         for i in range(n):

@@ -7,6 +7,7 @@ import numpy as np
 from .. import layout
 from ..errors import NetworkError
 from . import kinetics
+from .convolution import ConvEdges
 from .graph import ranks
 from .neurons import LinearNeuron
 from .procedural import ProceduralEdges
@@ -52,7 +53,7 @@ class Lowered:
 
 
 SPARE = 64  # entries after the last target: the hot loops read ahead
-RULE_COLUMNS = 8  # of `words` and `reals` in `kernels.draw`
+WORD_COLUMNS, REAL_COLUMNS = 24, 8  # room for the rules of `kernels.draw` and `kernels.convolution`
 
 
 class _Store:
@@ -140,6 +141,14 @@ class _Store:
                  layout.J_AT: edges.longest_row}
         return table, 0.0 if edges.weight is None else edges.weight, edges.delay
 
+    def convolution(self, edges):
+        """Table entries of a convolution: its rule and its kernel are kept; reals[0] says in which precision."""
+        self.words.append(edges.words)
+        self.reals.append(np.array([float(edges.kernel.dtype == np.float64)]))
+        table = {layout.J_KIND: layout.PROCEDURAL, layout.J_ROW: len(self.words) - 1, layout.J_DELAYS: layout.UNIFORM,
+                 layout.J_AT: edges.longest_row, layout.J_WEIGHT: self._weights(edges.kernel)}
+        return table, 0.0, edges.delay
+
     def arrays(self):
         """The shared arrays by the names of `layout.Wiring`."""
         types = {"row": np.int64, "d8": np.uint8, "d16": np.uint16, "delay": np.float64, "post": np.uint32,
@@ -158,8 +167,11 @@ class _Store:
                     whole[at:at + part.size] = part
                     at += part.size
             joined[name] = np.ascontiguousarray(whole)
-        joined["words"] = np.array(self.words, np.uint64).reshape(-1, RULE_COLUMNS)
-        joined["reals"] = np.array(self.reals, np.float64).reshape(-1, RULE_COLUMNS)
+        for name, rows, columns, dtype in (("words", self.words, WORD_COLUMNS, np.uint64),
+                                           ("reals", self.reals, REAL_COLUMNS, np.float64)):
+            joined[name] = np.zeros((len(rows), columns), dtype)
+            for row, values in zip(joined[name], rows):
+                row[:values.size] = values
         return joined
 
 
@@ -204,6 +216,8 @@ def lower(network, shards=1):
                                             f"projection {projection.name!r}")
         if isinstance(edges, ProceduralEdges):
             entries, *reals[k] = store.procedural(edges)
+        elif isinstance(edges, ConvEdges):
+            entries, *reals[k] = store.convolution(edges)
         else:
             entries, *reals[k] = store.csr(edges, b) if hasattr(edges, "indptr") else store.dense(edges)
         entries |= {layout.J_SOURCE: a, layout.J_TARGET: b, layout.J_PORT: projection.port, layout.J_SHARDS: shards}
