@@ -3,9 +3,9 @@
 from . import bss2
 from .config import Setting
 
-TASKS = {"120": "yinyang-bss2", "30": "yinyang-bss2-weights", "30-delays": "yinyang-bss2-delays"}
+TASKS = {"wide": "yinyang-bss2", "narrow": "yinyang-bss2-weights", "narrow-delays": "yinyang-bss2-delays"}
 SETTINGS = bss2.SETTINGS | {
-    "network": Setting(str, "hidden neurons, and whether inputs and hidden neurons learn delays", choices=tuple(TASKS))}
+    "network": Setting(str, "120 hidden neurons, 30, or 30 with learned delays", choices=tuple(TASKS))}
 
 
 def run(settings, out, progress=False):
