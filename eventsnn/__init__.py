@@ -33,14 +33,13 @@ _HOME = {
     "Simulation": "engine",
     "simulate": "engine",
     "simulate_batch": "engine",
+    "convert": "conversion.entry",
     "BrainScaleS2": "hardware.profile",
     "load_profile": "energy",
     "list_profiles": "energy",
 }
 _LATER = {
-    "convert": "conversion of ANNs",
     "Stream": "streaming",
-    "ann": "conversion of ANNs",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -51,6 +50,8 @@ def __getattr__(name):
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
         globals()[name] = value
         return value
+    if name == "ann":
+        return import_module(".ann", __name__)
     if name in _LATER:
         from .errors import NotAvailableError
         raise NotAvailableError(f"eventsnn.{name} ({_LATER[name]}) is not available in this version")

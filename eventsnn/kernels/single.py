@@ -17,8 +17,12 @@ from ..layout import (
     MODES,
     N_COUPLED,
     N_MODES,
+    P_FIRES,
     PROCEDURAL,
     RATE_HI,
+    S_THETA,
+    S_V_INF,
+    WATCHED,
 )
 from . import fanout, flow, neuron
 from .neuron import S_EXP, S_X
@@ -152,3 +156,22 @@ def could_fire(kin, wir, st, now, scratch):
         if bound >= 0.0 and (kin.i[c, N_MODES] > 1 or bound == np.inf):
             return True
     return False
+
+
+@kernel
+def change(kin, wir, st, first, v_inf, bias, now, scratch):
+    """New v_inf [n] and thresholds of neurons `first` on: V is continuous, except for a `bias`; what is due is found."""
+    for i in range(v_inf.size):
+        j = first + i
+        if v_inf[i] != st.par[j, S_V_INF]:
+            v = neuron.voltage(kin, wir, st, j, now, scratch)
+            st.par[j, S_V_INF] = v_inf[i]
+            if not bias and st.flag[j, 0] == ACTIVE:
+                neuron.set_membrane(kin, wir, st, j, v, now, scratch)
+        if st.flag[j, 0] != ACTIVE:
+            continue
+        st.cell[j, MARGIN] = st.par[j, S_V_INF] - st.par[j, S_THETA]
+        above = neuron.margin_now(kin, wir, st, j, now, scratch) >= 0.0
+        st.due[j] = now if above else neuron.search(kin, wir, st, j, now, scratch)
+        if st.due[j] == np.inf and wir.pop[wir.who[j, 0], P_FIRES]:
+            st.flag[j, 1] = WATCHED

@@ -131,19 +131,10 @@ class Scheduler:
             if name in new:
                 state.par[part, column] = new[name]
         self.settings[p].update({k: v for k, v in new.items() if k in self.settings[p]})
-        v_inf = sum(np.broadcast_to(v, part.stop - part.start) for v in self.settings[p].values())
-        for i, j in enumerate(range(part.start, part.stop)):
-            if self.settings[p] and v_inf[i] != state.par[j, layout.S_V_INF]:
-                v = single.voltage(*args, j, now, self.scratch)
-                state.par[j, layout.S_V_INF] = v_inf[i]
-                if "bias" not in new and state.flag[j, 0] == layout.ACTIVE:
-                    single.set_membrane(*args, j, v, now, self.scratch)
-            if state.flag[j, 0] == layout.ACTIVE:
-                state.cell[j, layout.MARGIN] = state.par[j, layout.S_V_INF] - state.par[j, layout.S_THETA]
-                above = single.margin_now(*args, j, now, self.scratch) >= 0.0
-                state.due[j] = now if above else single.search(*args, j, now, self.scratch)
-                if state.due[j] == np.inf and lowered.wiring.pop[p, layout.P_FIRES]:
-                    state.flag[j, 1] = layout.WATCHED
+        v_inf = state.par[part, layout.S_V_INF]
+        if self.settings[p]:
+            v_inf = sum(np.broadcast_to(v, part.stop - part.start) for v in self.settings[p].values())
+        single.change(*args, int(part.start), np.array(v_inf, np.float64), "bias" in new, now, self.scratch)
         self.requeue()
 
     def requeue(self):
