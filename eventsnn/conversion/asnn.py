@@ -151,8 +151,8 @@ class AsnnModel:
         simulation.set(INPUT, i_offset=np.maximum(row, 0.0))
         if TWIN in simulation.lowered.names:
             simulation.set(TWIN, i_offset=np.maximum(-row, 0.0))
-        run = simulation.run(until)
-        return simulation.state(OUTPUT)["v"], run
+        simulation.news(until, whole=True)
+        return simulation.state(OUTPUT)["v"], simulation.result()
 
     def _collected(self, found, times):
         logits = np.array([v for v, _ in found]).reshape(len(found), -1)

@@ -181,6 +181,46 @@ def cross_three(c, x0, x1, x2, r0, r1, r2, length):
     return t
 
 
+@kernel
+def cross_four(c, x0, x1, x2, x3, r0, r1, r2, r3, length):
+    """`cross_three` for four terms."""
+    f = c + ((x0 + x1) + (x2 + x3))
+    e0, e1, e2, e3 = x0 * expm1(-r0 * length), x1 * expm1(-r1 * length), x2 * expm1(-r2 * length), x3 * expm1(-r3 * length)
+    y0, y1, y2, y3 = x0 + e0, x1 + e1, x2 + e2, x3 + e3
+    f_high = f + ((e0 + e1) + (e2 + e3))
+    u0, u1, u2, u3 = -r0 * x0, -r1 * x1, -r2 * x2, -r3 * x3
+    v0, v1, v2, v3 = -r0 * y0, -r1 * y1, -r2 * y2, -r3 * y3
+    d, d_high = (u0 + u1) + (u2 + u3), (v0 + v1) + (v2 + v3)
+    rise = (max(u0, v0) + max(u1, v1)) + (max(u2, v2) + max(u3, v3))
+    fall = (min(u0, v0) + min(u1, v1)) + (min(u2, v2) + min(u3, v3))
+    bend = (max(-r0 * u0, -r0 * v0) + max(-r1 * u1, -r1 * v1)) + (max(-r2 * u2, -r2 * v2) + max(-r3 * u3, -r3 * v3))
+    slack = SURE * (abs(c) + abs(x0) + abs(x1) + abs(x2) + abs(x3))
+    if not f < 0.0:
+        return -1.0
+    if f_high < -slack:
+        if rise <= 0.0 or fall >= 0.0:
+            return np.inf
+        if bend <= 0.0:
+            rise, fall = d, d_high
+        if rise <= 0.0 or fall >= 0.0 or f + rise * ((f_high - f - fall * length) / (rise - fall)) < -slack:
+            return np.inf
+        return -1.0
+    if f_high < 0.0 or not (fall >= 0.0 or bend <= 0.0):
+        return -1.0
+    t, low, high, done = _guess(length, f, f_high, d, d_high), 0.0, length, False
+    fastest = max(max(r0, r1), max(r2, r3))
+    for step in range(MAX_STEPS):
+        e0, e1, e2, e3 = x0 * expm1(-r0 * t), x1 * expm1(-r1 * t), x2 * expm1(-r2 * t), x3 * expm1(-r3 * t)
+        y0, y1, y2, y3 = r0 * (x0 + e0), r1 * (x1 + e1), r2 * (x2 + e2), r3 * (x3 + e3)
+        low, high, t, done = _halley(low, high, t, f + ((e0 + e1) + (e2 + e3)), -((y0 + y1) + (y2 + y3)),
+                                     (r0 * y0 + r1 * y1) + (r2 * y2 + r3 * y3), fastest)
+        if done:
+            break
+        if step > 20:
+            t = 0.5 * (low + high)
+    return t
+
+
 @inner
 def _pair(c, x0, x1, ah, al, gain, delta, t):
     """f and f' of a coupled pair at t: V = exp(-at) (x0 + x1 phi), phi = gain t (e^z - 1)/z, z = delta t."""
@@ -281,6 +321,12 @@ def closed_crossing(kin, c, margin, x0, x1, now, until):
     return t if t <= until else np.inf
 
 
+@inlined
+def _term(kin, c, k, x, now):
+    """Term number `k` of V - threshold at `now` for a stored mode `x`."""
+    return kin.f[c, MARGIN_ROW, k] * x * exp_rate(-now, kin.f[c, RATE_HI, k], kin.f[c, RATE_LO, k])
+
+
 @inner
 def next_crossing(kin, c, margin, cell, first, now, until, work):
     """First epoch time in [now, until] with V >= threshold, or inf, for a neuron below threshold just before.
@@ -293,10 +339,16 @@ def next_crossing(kin, c, margin, cell, first, now, until, work):
     if solver != GENERAL:
         return closed_crossing(kin, c, margin, cell[first], cell[first + 1] if solver != ONE else 0.0, now, until)
     if kin.i[c, N_MODES] == 3 and kin.i[c, N_COUPLED] == 0 and until > now:
-        x0 = kin.f[c, MARGIN_ROW, 0] * cell[first] * exp_rate(-now, kin.f[c, RATE_HI, 0], kin.f[c, RATE_LO, 0])
-        x1 = kin.f[c, MARGIN_ROW, 1] * cell[first + 1] * exp_rate(-now, kin.f[c, RATE_HI, 1], kin.f[c, RATE_LO, 1])
-        x2 = kin.f[c, MARGIN_ROW, 2] * cell[first + 2] * exp_rate(-now, kin.f[c, RATE_HI, 2], kin.f[c, RATE_LO, 2])
+        x0, x1, x2 = (_term(kin, c, 0, cell[first], now), _term(kin, c, 1, cell[first + 1], now),
+                      _term(kin, c, 2, cell[first + 2], now))
         s = cross_three(margin, x0, x1, x2, kin.f[c, RATE_HI, 0], kin.f[c, RATE_HI, 1], kin.f[c, RATE_HI, 2], until - now)
+        if s >= 0.0:
+            return min(now + s, until) if s < np.inf else np.inf
+    if kin.i[c, N_MODES] == 4 and kin.i[c, N_COUPLED] == 0 and until > now:
+        x0, x1, x2, x3 = (_term(kin, c, 0, cell[first], now), _term(kin, c, 1, cell[first + 1], now),
+                          _term(kin, c, 2, cell[first + 2], now), _term(kin, c, 3, cell[first + 3], now))
+        s = cross_four(margin, x0, x1, x2, x3, kin.f[c, RATE_HI, 0], kin.f[c, RATE_HI, 1], kin.f[c, RATE_HI, 2],
+                       kin.f[c, RATE_HI, 3], until - now)
         if s >= 0.0:
             return min(now + s, until) if s < np.inf else np.inf
     return max(first_crossing(kin, c, margin, cell, first, now, until, work), now)

@@ -26,14 +26,15 @@ from .stream import (
     trips,
 )
 
-# plan[p, ...]: which test, or GENERAL_PATH, SOURCE or MIXED; whether a spike does nothing but reset V;
+# plan[p, ...]: which test, or GENERAL_PATH, SOURCE, MIXED or WIDE; whether a spike does nothing but reset V;
 # whether its spikes are wanted
 W_TEST, W_PLAIN, W_KEEP, W_COLUMNS = 0, 1, 2, 3
-GENERAL_PATH, SOURCE, MIXED = 3, 4, 5
+GENERAL_PATH, SOURCE, MIXED, WIDE = 3, 4, 5, 6
 # planf[p, ...]: shortest refractory period, distance that END and CHORD keep from the threshold, chords (three of: factor of V,
 # of its slope), and what makes the terms of V their steepest falls over a cell (at its end, at its start)
 W_T_REF, W_NEAR, W_CHORD, W_FALL, WF_COLUMNS = 0, 1, 2, 8, 14
 W_DELTA = W_CHORD  # MIXED: largest difference of rates within a coupled pair
+W_WIDE = W_CHORD  # WIDE: as W_FALL, four modes each
 
 
 @inlined

@@ -30,7 +30,7 @@ from .calendar import (
     link,
     send,
 )
-from .factors import GENERAL_PATH, MIXED, SOURCE, W_KEEP, W_TEST
+from .factors import GENERAL_PATH, MIXED, SOURCE, W_KEEP, W_TEST, WIDE
 from .fanout import delay_of, prefetch_delays, prefetch_rows
 from .general import begin_cell_general, carry_general
 from .hot import NO_MEMORY, OK, cool, heat, retire
@@ -57,6 +57,7 @@ from .mixed import begin_cell_mixed, carry_mixed, prepare_ends
 from .neuron import cell_end, epoch_end, rescale, search, voltage
 from .stream import CHORD
 from .team import meet
+from .wide import begin_cell_wide, carry_wide
 from .window import begin_cell, carry
 
 # settings: buckets per second; longest window, s
@@ -94,6 +95,8 @@ def turn(kin, wir, st, lane, plan, planf, p, shard, shards, now, scratch):
         begin_cell_general(kin, wir, st, lane, p, first, end, epoch, now, scratch)
     elif plan[p, W_TEST] == MIXED:
         begin_cell_mixed(kin, wir, st, lane, planf, p, first, end, now)
+    elif plan[p, W_TEST] == WIDE:
+        begin_cell_wide(kin, wir, st, lane, p, first, end, now, scratch)
     else:
         begin_cell(kin, wir, st, lane, plan, planf, p, first, end, epoch, now, scratch)
 
@@ -133,6 +136,8 @@ def resume(kin, wir, st_all, lanes, plan, planf, now, fresh):
                     begin_cell_general(kin, wir, st, lane, p, first, end, fresh, now, scratch)
                 elif plan[p, W_TEST] == MIXED:
                     begin_cell_mixed(kin, wir, st, lane, planf, p, first, end, now)
+                elif plan[p, W_TEST] == WIDE:
+                    begin_cell_wide(kin, wir, st, lane, p, first, end, now, scratch)
                 else:
                     begin_cell(kin, wir, st, lane, plan, planf, p, first, end, fresh, now, scratch)
 
@@ -370,6 +375,8 @@ def run_windows(kin, wir, st_all, lanes, plan, planf, order, iota, low, high, ga
                     status = np.int64(carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scratch))
                 elif plan[p, W_TEST] == MIXED:
                     status = carry_mixed(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_rounds, scratch)
+                elif plan[p, W_TEST] == WIDE:
+                    status = carry_wide(kin, wir, st, lane, planf, iota, p, begin, end, per_second, max_rounds, scratch)
                 else:
                     status = carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_rounds, scratch)
                 mine = max(mine, np.int64(status))

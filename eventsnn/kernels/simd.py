@@ -194,6 +194,41 @@ def _make_step(weight, test):
     return intrinsic(step)
 
 
+def _sums(builder, a, b):
+    """(sum of the four lanes of a, of b)."""
+    pairs = builder.fadd(_shuffle(builder, a, b, [0, 4, 2, 6]), _shuffle(builder, a, b, [1, 5, 3, 7]))
+    lanes = [builder.extract_element(pairs, _I32(k)) for k in range(4)]
+    return builder.fadd(lanes[0], lanes[2]), builder.fadd(lanes[1], lanes[3])
+
+
+@intrinsic
+def wide_arrival(typing, neuron, weight, jump, factors):
+    """Add weight * jump to the four modes of the neuron whose record is at address `neuron`; test it (see `wide`).
+
+    jump, factors: addresses of four and of twelve doubles. Returns 0 where a crossing within the cell is ruled out. The sum is
+    that of `fanout.deliver`.
+    """
+
+    def generate(context, builder, signature, args):
+        neuron, weight, jump, factors = args
+        pointer = _at(builder, neuron, _I64(8), _V4)
+        step = builder.fmul(_splat(builder, weight), builder.load(_at(builder, jump, None, _V4), align=8))
+        x = builder.fadd(builder.load(pointer, align=8), step)
+        builder.store(x, pointer, align=8)
+        margin = builder.load(_at(builder, neuron, None, _F64))
+        now, late, early = (builder.fmul(x, builder.load(_at(builder, factors, _I64(32 * k), _V4), align=8)) for k in range(3))
+        value, fall = _sums(builder, now, _larger(builder, late, early))
+        zero = ir.Constant(_V4, [0.0] * 4)
+        size, _ = _sums(builder, _absolute(builder, now), zero)
+        above = builder.fadd(builder.fadd(margin, value),
+                             builder.select(builder.fcmp_ordered(">", fall, _F64(0.0)), fall, _F64(0.0)))
+        width = builder.select(builder.fcmp_ordered("<", margin, _F64(0.0)), builder.fneg(margin), margin)
+        slack = builder.fmul(_F64(SLACK), builder.fadd(width, size))
+        return builder.zext(builder.fcmp_ordered(">=", builder.fadd(above, slack), _F64(0.0)), _I64)
+
+    return types.int64(types.int64, types.float64, types.int64, types.int64), generate
+
+
 STEPS = {(w, t.__name__[6:]): _make_step(w, t) for w in ("row", "f4", "f8") for t in (_test_end, _test_cell, _test_chord)}
 
 

@@ -77,6 +77,13 @@ def voltage(kin, wir, st, j, now, scratch):
 
 
 @kernel
+def voltages(kin, wir, st, ids, now, scratch, found):
+    """found[i] = V of neuron ids[i], see `neuron.voltage`."""
+    for i in range(ids.size):
+        found[i] = neuron.voltage(kin, wir, st, ids[i], now, scratch)
+
+
+@kernel
 def set_membrane(kin, wir, st, j, v, now, scratch):
     """See `neuron.set_membrane`."""
     neuron.set_membrane(kin, wir, st, j, v, now, scratch)
@@ -121,12 +128,15 @@ def cell_end(wir, st, p, now):
 
 
 @kernel
-def modes_of(kin, wir, st, j, now, scratch):
-    """scratch[S_X] = modes of neuron `j` at time `now`."""
-    c = wir.who[j, 1]
-    time = now - neuron.epoch_start(wir, st, wir.who[j, 0])
-    flow.decay(kin, c, time, scratch[S_EXP])
-    flow.move(kin, c, time, scratch[S_EXP], st.cell[j, MODES:], scratch[S_X])
+def modes_of(kin, wir, st, ids, now, scratch, found):
+    """found[i] = modes of neuron ids[i] at time `now`."""
+    for i in range(ids.size):
+        c = wir.who[ids[i], 1]
+        time = now - neuron.epoch_start(wir, st, wir.who[ids[i], 0])
+        flow.decay(kin, c, time, scratch[S_EXP])
+        flow.move(kin, c, time, scratch[S_EXP], st.cell[ids[i], MODES:], scratch[S_X])
+        for k in range(found.shape[1]):
+            found[i, k] = scratch[S_X, k]
 
 
 @kernel

@@ -5,7 +5,7 @@ import numpy as np
 from .. import layout
 from ..errors import RunawayError
 from ..kernels import single
-from ..kernels.neuron import S_X, SCRATCH_COLUMNS, SCRATCH_ROWS
+from ..kernels.neuron import SCRATCH_COLUMNS, SCRATCH_ROWS
 from ..model.neurons import LinearNeuron
 from .sources import Sources
 
@@ -110,16 +110,17 @@ class Scheduler:
 
     def voltage(self, ids):
         """V of neurons `ids` (global) at the current time."""
-        return np.array([single.voltage(self.lowered.kinetics, self.lowered.wiring, self.state, int(j), self.time,
-                                 self.scratch) for j in ids])
+        found = np.empty(len(ids))
+        single.voltages(self.lowered.kinetics, self.lowered.wiring, self.state, np.asarray(ids, np.int64), self.time,
+                        self.scratch, found)
+        return found
 
     def modes(self, ids):
         """Modes of neurons `ids` (global) at the current time [len(ids), M]."""
         width = self.lowered.cell_columns - layout.MODES
         result = np.zeros((len(ids), width))
-        for row, j in zip(result, ids):
-            single.modes_of(self.lowered.kinetics, self.lowered.wiring, self.state, j, self.time, self.scratch)
-            row[:] = self.scratch[S_X, :width]
+        single.modes_of(self.lowered.kinetics, self.lowered.wiring, self.state, np.asarray(ids, np.int64), self.time,
+                        self.scratch, result)
         return result
 
     def change(self, p, new):

@@ -2,6 +2,7 @@
 
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from ..kernels.lane import (
     Lanes,
 )
 from ..kernels.stream import CELL, CHORD, END
+from ..kernels.wide import WIDE_MODES
 from ..model.graph import ranks, strong_components
 from .base import Scheduler, drawn_arrays
 from .heap import Heap, new_probe
@@ -80,6 +82,16 @@ def _chords(kinetics, c):
     return np.concatenate(rows)
 
 
+class _Course(NamedTuple):
+    """How windows go through a network; the same for all its simulations."""
+
+    settings: np.ndarray  # see `kernels.run`
+    buckets: int  # of the calendar
+    order: np.ndarray  # i8[n, 2] stateful populations in the order of their stages, and whether a stage ends
+    iota: np.ndarray  # u4, 0, 1, 2, ...
+    heavy: float  # largest weight
+
+
 class Window(Scheduler):
     """Look-ahead windows: any network whose cycles all have a delay."""
 
@@ -87,38 +99,43 @@ class Window(Scheduler):
 
     def __init__(self, lowered, **options):
         super().__init__(lowered, **options)
-        n_pop, wiring, edges = len(lowered.names), lowered.wiring, lowered.edges()
-        self._longest = longest_window(lowered)
-        cells = wiring.popf[:, layout.P_HORIZON]
+        if "course" not in lowered.known:
+            lowered.known["course"] = self._course()
+        course = lowered.known["course"]
+        self._settings, self._order, self._iota, self._heavy = course.settings, course.order, course.iota, course.heavy
+        self._stateful = set(course.order[:, 0].tolist())
+        self._shards = lowered.shards
+        self.lanes = self._new_lanes(len(lowered.names), course.buckets)
+        self._take_noise()
+        self._take_mixed()
+        self._fresh = True
+        self._plans = None
+        self._hands = kernel.FEWER_HANDS  # what the last windows asked for
+
+    def _course(self):
+        """`_Course` of the network."""
+        lowered = self.lowered
+        n_pop, wiring = len(lowered.names), lowered.wiring
+        longest, cells = longest_window(lowered), wiring.popf[:, layout.P_HORIZON]
         cells = cells[np.isfinite(cells)]
-        width = self._longest * NARROWER if np.isfinite(self._longest) else (
-            CELLS * cells.max() if cells.size else IDLE_WINDOW)
+        width = longest * NARROWER if np.isfinite(longest) else CELLS * cells.max() if cells.size else IDLE_WINDOW
         resting = self._shortest_rest()
         if SHORTER * width <= resting < width:
             width = resting * NARROWER
-        self._settings = np.array([1.0 / width, self._longest])
         most = max([0.0, *(d for d in self._greatest_delays() if np.isfinite(d))])
         buckets = 2
         while buckets < min(most / width + 2.0, BUCKETS):
             buckets *= 2
-        stage = ranks(n_pop, [e for e, d in zip(edges, lowered.least_delay)
-                              if d <= width or not np.isfinite(self._longest)])
+        near = [e for e, d in zip(lowered.edges(), lowered.least_delay) if d <= width or not np.isfinite(longest)]
+        stage = ranks(n_pop, near)
         stateful = [p for p in range(n_pop) if wiring.pop[p, layout.P_FIRST] < wiring.pop[p + 1, layout.P_FIRST]
                     and wiring.who[wiring.pop[p, layout.P_FIRST], 1] >= 0]
         stateful.sort(key=lambda p: (stage[p], p))
         last = [k + 1 == len(stateful) or stage[stateful[k + 1]] != stage[p] for k, p in enumerate(stateful)]
-        self._order = np.array([stateful, last], np.int64).T.reshape(-1, 2).copy()
-        self._iota = np.arange(lowered.n + 2 * simd.SYNAPSES_AHEAD, dtype=np.uint32)
-        self._iota[lowered.n:] = 0
-        self._stateful = set(stateful)
-        self._shards = lowered.shards
-        self.lanes = self._new_lanes(n_pop, buckets)
-        self._take_noise()
-        self._take_mixed()
-        self._fresh = True
-        self._heavy = self._heaviest()
-        self._plans = None
-        self._hands = kernel.FEWER_HANDS  # what the last windows asked for
+        iota = np.arange(lowered.n + 2 * simd.SYNAPSES_AHEAD, dtype=np.uint32)
+        iota[lowered.n:] = 0
+        return _Course(np.array([1.0 / width, longest]), buckets, np.array([stateful, last], np.int64).T.reshape(-1, 2).copy(),
+                       iota, self._heaviest())
 
     def _shortest_rest(self):
         """Shortest refractory period that is not 0, s: in longer windows crossings are not solved lazily (`kernels.hot`)."""
@@ -242,6 +259,10 @@ class Window(Scheduler):
             plan[p, factors.W_PLAIN] = planf[p, factors.W_T_REF] > 0.0
             if plan[p, factors.W_TEST] == factors.MIXED:
                 continue
+            if plan[p, factors.W_TEST] == factors.WIDE:
+                rates = kinetics.f[c, layout.RATE_HI, :WIDE_MODES] * wiring.popf[p, layout.P_HORIZON]
+                planf[p, factors.W_WIDE:factors.W_WIDE + 2 * WIDE_MODES] = np.concatenate([rates, rates * np.exp(rates)])
+                continue
             planf[p, factors.W_NEAR] = NEAR * (state.par[part, layout.S_THETA] - state.par[part, layout.S_V_RESET]).min()
             rates = kinetics.f[c, layout.RATE_HI, :3] * wiring.popf[p, layout.P_HORIZON]
             if rates.size == 3:
@@ -263,10 +284,18 @@ class Window(Scheduler):
             found = max(found, -max(rule[draw.MEAN] - spread, rule[draw.LOW]), min(rule[draw.MEAN] + spread, rule[draw.HIGH]))
         return found
 
+    def _four_modes(self, p, c):
+        wiring, kinetics = self.lowered.wiring, self.lowered.kinetics
+        return (kinetics.i[c, layout.N_MODES] == WIDE_MODES and not kinetics.i[c, layout.N_COUPLED]
+                and kinetics.i[c, layout.SOLVER] == layout.GENERAL and not wiring.pop[p, layout.P_JUMPS]
+                and bool(wiring.pop[p, layout.P_FIRES]) and np.isfinite(wiring.popf[p, layout.P_HORIZON]))
+
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
         if p in self._mixed:
             return factors.MIXED
+        if c >= 0 and self._four_modes(p, c):
+            return factors.WIDE
         if c < 0 or wiring.pop[p, layout.P_JUMPS] or kinetics.i[c, layout.N_MODES] > MAX_KEPT:
             return factors.GENERAL_PATH
         if not wiring.pop[p, layout.P_FIRES]:

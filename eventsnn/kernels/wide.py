@@ -1,0 +1,262 @@
+"""Carry a population of one kinetic class with four modes through one window: adapting neurons, graded spikes, no jumps of V.
+
+The test CELL over four modes for every arrival, hot neurons as in `window`; a hot neuron lives up to an arrival before the
+arrival is added, and its spikes, which may change modes, are solved one by one.
+"""
+
+import numpy as np
+
+from ..jit import inlined, inner
+from ..layout import (
+    ACTIVE,
+    CSR_F32,
+    CSR_F64,
+    CSR_SCALAR,
+    DENSE_F32,
+    DENSE_F64,
+    J_KIND,
+    J_PORT,
+    J_SCALAR,
+    J_SOURCE,
+    J_WEIGHT,
+    MARGIN,
+    MARGIN_ROW,
+    MODES,
+    P_CLASS,
+    P_FIRST,
+    P_HORIZON,
+    P_RESET,
+    PROCEDURAL,
+    RATE_HI,
+)
+from .calendar import (
+    PROJECTION_BITS,
+    R_AMPLITUDE,
+    R_END,
+    R_FIRST,
+    R_KEY,
+    R_TIME,
+    RECORD_WORDS,
+    RECORDS,
+    collect,
+)
+from .elementary import exp
+from .factors import W_WIDE
+from .fanout import drawn_part, weights_drawn
+from .flow import decay, read_row
+from .general import rouse
+from .hot import NO, NO_MEMORY, OK, RAN_AWAY, SURE, UNSURE, advance, cool, heat, record
+from .lane import (
+    F_FALL,
+    F_JUMP,
+    F_NOW,
+    F_TEST,
+    H_DUE,
+    H_ID,
+    H_LAST,
+    H_MARGIN,
+    L_BASE,
+    L_HOT,
+    LANE_HOT_EVENTS,
+    LANE_ROWS,
+    LANE_RUNAWAY,
+    LANE_SEARCHES,
+)
+from .memory import ADDRESS, load_float, load_int
+from .neuron import S_EXP, S_PULL, S_ROW, arrival_row, cell_end, epoch_start, margin_now, search, spike
+from .simd import SLACK, address, wide_arrival
+
+WIDE_MODES = 4
+
+
+@inlined
+def wide_test(kin, c, here, there, lane, scratch):
+    """lane.factor[F_TEST] for the rest of a cell, epoch times `here` to `there`: V - threshold at its end, steepest falls."""
+    f = lane.factor[F_TEST]
+    decay(kin, c, there, scratch[S_EXP])
+    read_row(kin, c, there, scratch[S_EXP], kin.f[c, MARGIN_ROW], scratch[S_ROW])
+    for k in range(WIDE_MODES):
+        part = kin.f[c, RATE_HI, k] * (there - here)
+        f[k] = scratch[S_ROW, k]
+        f[4 + k], f[8 + k] = part * f[k], part * f[k] * exp(part)
+
+
+@inlined
+def may_cross_wide(m, x0, x1, x2, x3, f):
+    """The test CELL for one neuron."""
+    a, b, c, d = f[0] * x0, f[1] * x1, f[2] * x2, f[3] * x3
+    fall = (max(f[4] * x0, f[8] * x0) + max(f[5] * x1, f[9] * x1)) + (max(f[6] * x2, f[10] * x2) + max(f[7] * x3, f[11] * x3))
+    return (m + ((a + b) + (c + d))) + max(fall, 0.0) + SLACK * (abs(m) + abs(a) + abs(b) + abs(c) + abs(d)) >= 0.0
+
+
+@inlined
+def wide_rows(kin, planf, p, c, time, lane, scratch):
+    """lane.factor[F_NOW]: V - threshold at epoch time `time`; [F_FALL]: the steepest falls over a whole cell before it."""
+    decay(kin, c, time, scratch[S_EXP])
+    read_row(kin, c, time, scratch[S_EXP], kin.f[c, MARGIN_ROW], scratch[S_ROW])
+    row, fall = lane.factor[F_NOW], lane.factor[F_FALL]
+    for k in range(WIDE_MODES):
+        row[k] = scratch[S_ROW, k]
+        fall[k], fall[4 + k] = planf[p, W_WIDE + k] * row[k], planf[p, W_WIDE + 4 + k] * row[k]
+
+
+@inlined
+def still_below(margin, x0, x1, x2, x3, row, fall, share):
+    """Whether a hot neuron surely has not crossed since its last event, so long ago as `share` of a cell."""
+    a, b, c, d = row[0] * x0, row[1] * x1, row[2] * x2, row[3] * x3
+    most = (max(fall[0] * x0, fall[4] * x0) + max(fall[1] * x1, fall[5] * x1)) + (
+        max(fall[2] * x2, fall[6] * x2) + max(fall[3] * x3, fall[7] * x3))
+    doubt = SURE * (abs(margin) + abs(a) + abs(b) + abs(c) + abs(d))
+    return (margin + ((a + b) + (c + d))) + share * max(most, 0.0) < -doubt
+
+
+@inner
+def live_wide(kin, wir, st, lane, p, j, upto, max_rounds, scratch):
+    """`hot.advance` for a neuron without reset, up to and including time `upto`: a search only where the test asks for one."""
+    entry, x = lane.pool[lane.slot[j]], st.cell[j]
+    margin, last, due = entry[H_MARGIN], entry[H_LAST], entry[H_DUE]
+    x[MARGIN] = margin
+    rounds, before = 0, -np.inf
+    while True:
+        if np.isnan(due):
+            lane.n[LANE_SEARCHES] += 1
+            due = search(kin, wir, st, j, last, scratch)
+        if due > upto:
+            break
+        rounds = rounds + 1 if due == before else 0
+        before = last = due
+        if rounds > max_rounds:
+            lane.n[LANE_RUNAWAY] = j
+            return RAN_AWAY
+        if not record(lane, p, due, j, spike(kin, wir, st, j, due, scratch)):
+            return NO_MEMORY
+        due = np.inf
+        if may_cross_wide(margin, x[MODES], x[MODES + 1], x[MODES + 2], x[MODES + 3], lane.factor[F_TEST]):
+            due = last if margin_now(kin, wir, st, j, last, scratch) >= 0.0 else np.nan
+    if due == np.inf:
+        cool(st, lane, p, j, margin)
+        return OK
+    entry[H_LAST], entry[H_DUE] = last, due
+    x[MARGIN] = np.inf
+    return OK
+
+
+@inlined
+def judge_wide(kin, wir, st, lane, p, j, now, end, max_rounds, scratch):
+    """Hot neuron `j`, whose modes are those of its last event, lives up to `now`; F_NOW and F_FALL are prepared."""
+    entry = lane.pool[lane.slot[j]]
+    verdict = np.int64(UNSURE)
+    if st.flag[j, 0] == ACTIVE and np.isnan(entry[H_DUE]):
+        x = st.cell[j]
+        if still_below(entry[H_MARGIN], x[MODES], x[MODES + 1], x[MODES + 2], x[MODES + 3], lane.factor[F_NOW],
+                       lane.factor[F_FALL], (now - entry[H_LAST]) / wir.popf[p, P_HORIZON] * (1.0 + SURE)):
+            verdict = np.int64(NO)
+    if verdict == NO:
+        return np.int64(OK)
+    if wir.pop[p, P_RESET]:
+        return np.int64(advance(kin, wir, st, lane, p, j, now, end, np.int64(0), max_rounds, scratch))
+    return np.int64(live_wide(kin, wir, st, lane, p, j, now, max_rounds, scratch))
+
+
+@inner
+def carry_wide(kin, wir, st, lane, planf, iota, p, begin, end, per_second, max_rounds, scratch):
+    """Carry population `p` from `begin` to `end` (exclusive). Returns OK, NO_MEMORY or RAN_AWAY."""
+    n = collect(wir, lane, p, begin, end, per_second)
+    if n < 0:
+        return np.int64(NO_MEMORY)
+    rouse(st, lane, p, end)
+    if n == 0 and lane.pops[p, L_HOT] == 0:
+        return np.int64(OK)
+    c, start, pop_first = wir.pop[p, P_CLASS], epoch_start(wir, st, p), wir.pop[p, P_FIRST]
+    horizon = cell_end(wir, st, p, begin)
+    wide_test(kin, c, begin - start, horizon - start, lane, scratch)
+    base, f, pulled = lane.mem[RECORDS, ADDRESS], lane.factor[F_TEST], scratch[S_PULL]
+    lane.n[LANE_ROWS] += n
+    told, known, ready, hot_events = -1.0, np.int64(-1), -1.0, np.int64(0)
+    jump, cells, size = lane.factor[F_JUMP], address(st.cell), 8 * st.cell.shape[1]
+    jumps, factors = address(jump), address(f)
+    for i in range(n):
+        r = base + i * (8 * RECORD_WORDS)
+        now, key, q = load_float(r + R_TIME), load_int(r + R_KEY), load_float(r + R_AMPLITUDE)
+        first, stop = load_int(r + R_FIRST), load_int(r + R_END)
+        k = key & ((1 << PROJECTION_BITS) - 1)
+        kind, port = wir.proj[k, J_KIND], wir.proj[k, J_PORT]
+        source = (key >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
+        post, w64, shift = wir.post, wir.w64, wir.proj[k, J_WEIGHT]
+        if kind == DENSE_F32 or kind == DENSE_F64:
+            post = iota
+            shift += source * (wir.pop[p + 1, P_FIRST] - pop_first) - pop_first
+        if kind == PROCEDURAL:
+            stop = drawn_part(wir, k, source, first, lane.drawn_id, lane.drawn_weight)
+            kind = CSR_F64 if weights_drawn(wir, k) else CSR_SCALAR
+            first, shift, post, w64 = np.int64(0), np.int64(0), lane.drawn_id, lane.drawn_weight
+        if kind == CSR_SCALAR:
+            q *= wir.projf[k, J_SCALAR]
+        lane.arrived[k] += stop - first
+        if now != told or port != known:
+            arrival_row(kin, c, port, now - start, scratch)
+            for mode in range(WIDE_MODES):
+                jump[mode] = pulled[mode]
+            told, known = now, port
+        single = kind == CSR_F32 or kind == DENSE_F32
+        for x in range(np.uint64(first), np.uint64(stop)):
+            u = np.uint64(post[x])
+            w = q
+            if single:
+                w = np.float64(wir.w32[np.uint64(np.int64(x) + shift)]) * q
+            elif kind != CSR_SCALAR:
+                w = w64[np.uint64(np.int64(x) + shift)] * q
+            m = st.cell[u, MARGIN]
+            if m < np.inf:
+                if wide_arrival(cells + np.int64(u) * size, w, jumps, factors) != 0 and m > -np.inf:
+                    heat(st, lane, p, np.int64(u), now, np.nan)
+                continue
+            if lane.pool[np.uint64(lane.slot[u]), H_LAST] < now:
+                if ready != now:
+                    wide_rows(kin, planf, p, c, now - start, lane, scratch)
+                    ready = now
+                hot_events += 1
+                code = judge_wide(kin, wir, st, lane, p, np.int64(u), now, end, max_rounds, scratch)
+                if code != OK:
+                    return code
+            wide_arrival(cells + np.int64(u) * size, w, jumps, factors)
+            y = st.cell[u]
+            m = y[MARGIN]
+            if m == np.inf:
+                entry = lane.pool[np.uint64(lane.slot[u])]
+                if st.flag[u, 0] == ACTIVE:
+                    entry[H_LAST], entry[H_DUE] = now, np.nan
+                    if not may_cross_wide(entry[H_MARGIN], y[MODES], y[MODES + 1], y[MODES + 2], y[MODES + 3], f):
+                        cool(st, lane, p, np.int64(u), entry[H_MARGIN])
+            elif m > -np.inf and may_cross_wide(m, y[MODES], y[MODES + 1], y[MODES + 2], y[MODES + 3], f):
+                heat(st, lane, p, np.int64(u), now, np.nan)
+    lane.n[LANE_HOT_EVENTS] += hot_events
+    if lane.pops[p, L_HOT] == 0:
+        return np.int64(OK)
+    last = np.nextafter(end, -np.inf)
+    wide_rows(kin, planf, p, c, last - start, lane, scratch)
+    at = lane.pops[p, L_BASE] + lane.pops[p, L_HOT] - 1
+    while at >= lane.pops[p, L_BASE]:
+        j, due = np.int64(lane.pool[at, H_ID]), lane.pool[at, H_DUE]
+        if st.flag[j, 0] != ACTIVE or np.isnan(due) or due <= last:
+            code = judge_wide(kin, wir, st, lane, p, j, last, end, max_rounds, scratch)
+            if code != OK:
+                return code
+        at -= 1
+    return np.int64(OK)
+
+
+@inner
+def begin_cell_wide(kin, wir, st, lane, p, first, end, now, scratch):
+    """Look at neurons first to end - 1 of population `p` at the start of a cell."""
+    c, start = wir.pop[p, P_CLASS], epoch_start(wir, st, p)
+    wide_test(kin, c, now - start, cell_end(wir, st, p, now) - start, lane, scratch)
+    f = lane.factor[F_TEST]
+    for at in range(lane.pops[p, L_BASE], lane.pops[p, L_BASE] + lane.pops[p, L_HOT]):
+        if not lane.pool[at, H_DUE] <= now:
+            lane.pool[at, H_LAST] = now
+    for j in range(np.uint64(first), np.uint64(end)):
+        m = st.cell[j, MARGIN]
+        if abs(m) < np.inf and may_cross_wide(m, st.cell[j, MODES], st.cell[j, MODES + 1], st.cell[j, MODES + 2],
+                                              st.cell[j, MODES + 3], f):
+            heat(st, lane, p, np.int64(j), now, np.nan)
