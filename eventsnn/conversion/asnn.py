@@ -147,10 +147,48 @@ class AsnnModel:
         found = [parts[k % jobs][k // jobs] for k in range(len(flat))]
         return self._collected(found, times)
 
-    def _show(self, simulation, row, until):
+    def report(self, images, start=0.2, until=0.4, step=1e-3, scheduler="auto"):
+        """How well every layer of spiking neurons stands for its ReLUs: a list of `LayerReport`, the input first.
+
+        Decoded is the mean of S_hat, the decay-filtered pulses, over `start` to `until`, read every `step` (s), for each neuron
+        and image [n, ...] (a few are enough). Slope is that of the line through 0. Raises as `run`.
+        """
+        flat = self._checked(images)
+        signed = bool((flat < 0.0).any())
+        simulation = Simulation(self.network(signed), record=Record(spikes=[]), scheduler=scheduler, progress=False)
+        outputs = ann.evaluate(self.layers, np.asarray(images, np.float64), each=True)
+        wanted = [flat, *(outputs[stage.layer].reshape(len(flat), -1) for stage in self.stages[:-1])]
+        names = [INPUT, *self.names]
+        sums, spikes = [np.zeros(activity.shape) for activity in wanted], np.zeros(len(names))
+        moments = np.arange(start, until, step)
+        for k, row in enumerate(flat):
+            simulation.reset()
+            self._drive(simulation, row)
+            for moment in moments:
+                simulation.news(float(moment), whole=True)
+                for total, name in zip(sums, names):
+                    total[k] += simulation.state(name)["s_hat"]
+                if signed:
+                    sums[0][k] -= simulation.state(TWIN)["s_hat"]
+            counts = simulation.result().counts.spikes
+            spikes += [counts[name] for name in names]
+        reports = []
+        for name, total, activity, n in zip(names, sums, wanted, spikes):
+            decoded = total / max(moments.size, 1)
+            size = float((activity * activity).sum())
+            slope = float((decoded * activity).sum()) / size if size else float("nan")
+            rms = float(np.sqrt(((decoded - activity) ** 2).sum() / size)) if size else float("nan")
+            rate = n / (activity.size * moments[-1]) if moments.size and activity.size else 0.0
+            reports.append(LayerReport(name, activity.shape[1], slope, rms, float(rate)))
+        return reports
+
+    def _drive(self, simulation, row):
         simulation.set(INPUT, i_offset=np.maximum(row, 0.0))
         if TWIN in simulation.lowered.names:
             simulation.set(TWIN, i_offset=np.maximum(-row, 0.0))
+
+    def _show(self, simulation, row, until):
+        self._drive(simulation, row)
         simulation.news(until, whole=True)
         return simulation.state(OUTPUT)["v"], simulation.result()
 

@@ -1,0 +1,153 @@
+"""Conversion of ReLU networks to adapting spiking ones: folding is exact, decoding as in the fact tables, errors by name."""
+
+import numpy as np
+import pytest
+
+import eventsnn as es
+from eventsnn.ann import evaluate
+from eventsnn.conversion.stages import fold
+from eventsnn.errors import InputError, NotAvailableError, ParameterError, UnknownNameError
+
+DRAW = np.random.default_rng(0)
+
+
+def dense(*sizes, seed=0):
+    draw, layers = np.random.default_rng(seed), []
+    for n, m in zip(sizes, sizes[1:]):
+        layers += [es.ann.Linear(draw.normal(0.0, 1.5 / np.sqrt(n), (m, n)), draw.normal(0.0, 0.1, m)), es.ann.ReLU()]
+    return layers[:-1]
+
+
+def images_net(seed=0):
+    draw = np.random.default_rng(seed)
+    return [es.ann.Conv2d(draw.normal(0.0, 0.4, (6, 1, 3, 3)), draw.normal(0.1, 0.1, 6), padding=1),
+            es.ann.BatchNorm(draw.uniform(0.8, 1.2, 6), draw.normal(0.0, 0.1, 6), draw.normal(0.0, 0.1, 6),
+                             draw.uniform(0.5, 1.5, 6)),
+            es.ann.ReLU(), es.ann.AvgPool2d(2), es.ann.Dropout(),
+            es.ann.Conv2d(draw.normal(0.0, 0.3, (8, 3, 3, 3)), None, stride=2, groups=2), es.ann.ReLU(),
+            es.ann.AvgPool2d((1, 2)), es.ann.Flatten(), es.ann.Linear(draw.normal(0.0, 0.5, (5, 8 * 3 * 1))), es.ann.Softmax()]
+
+
+def test_folded_stages_compute_what_the_layers_do():
+    layers = images_net()
+    x = DRAW.uniform(0.0, 1.0, (4, 1, 14, 14))
+    stages, y = fold(layers, (1, 14, 14)), x
+    for k, stage in enumerate(stages):
+        y = stage.affine(y.reshape(len(y), *(stage.in_shape if isinstance(stage.affine, es.ann.Conv2d) else (-1,))))
+        assert y.shape[1:] == stage.out_shape
+        y = np.maximum(y, 0.0) if k < len(stages) - 1 else y
+        if k < len(stages) - 1:
+            np.testing.assert_allclose(y, evaluate(layers, x, each=True)[stage.layer], atol=1e-12)
+    np.testing.assert_allclose(y, evaluate(layers[:-1], x), atol=1e-12)
+
+
+@pytest.mark.parametrize("layers, shape", [(dense(12, 20, 15, 4), (12,)), (images_net(), (1, 14, 14))], ids=["dense", "images"])
+def test_logits_tend_to_those_of_the_ann_with_precision(layers, shape):
+    x = np.random.default_rng(1).uniform(0.0, 1.0, (6, *shape))
+    wanted = evaluate(layers[:-1] if isinstance(layers[-1], es.ann.Softmax) else layers, x)
+    errors = []
+    for m_f in (0.02, 0.2):
+        model = es.convert(layers, input_shape=shape, m_f=m_f)
+        times = np.arange(0.3, 0.5, 0.002)
+        run = model.run(x, until=0.5, times=times)
+        errors.append(np.abs(run.curve.mean(axis=1) - wanted).max() / np.abs(wanted).max())
+        assert run.curve.shape == (6, times.size, wanted.shape[1])
+        assert np.array_equal(run.predictions, run.logits.argmax(axis=1))
+    assert errors[0] < 0.02 and errors[1] < 0.2 and errors[0] < errors[1]
+
+
+def test_layers_decode_their_activations():
+    x = np.random.default_rng(2).uniform(0.0, 1.0, (3, 30))
+    for m_f, low, most in ((0.1, 0.97, 0.06), (0.3, 0.9, 0.2)):
+        for report in es.convert(dense(30, 40, 40, 5), m_f=m_f).report(x):
+            assert low < report.slope < 1.02 and report.rms < most and report.rate > 0.0
+
+
+def test_negative_inputs_go_through_a_twin():
+    layers = dense(10, 20, 3)
+    x = np.random.default_rng(3).normal(0.0, 1.0, (4, 10))
+    model = es.convert(layers, m_f=0.02)
+    run = model.run(x, until=0.4, times=np.arange(0.2, 0.4, 0.002))
+    assert "input-" in model.network(True).populations and "input-" not in model.network().populations
+    np.testing.assert_allclose(run.curve.mean(axis=1), evaluate(layers, x), atol=0.05)
+    reports = model.report(x)
+    assert reports[0].slope == pytest.approx(1.0, abs=0.02) and reports[0].rms < 0.03
+
+
+def test_the_same_bits_for_any_number_of_threads_and_scheduler():
+    x = np.random.default_rng(4).uniform(0.0, 1.0, (5, 1, 14, 14))
+    model = es.convert(images_net(), input_shape=(1, 14, 14))
+    one = model.run(x, until=0.03, jobs=1)
+    for other in (model.run(x, until=0.03, jobs=3), model.run(x, until=0.03, jobs=1, scheduler="heap")):
+        np.testing.assert_array_equal(one.logits, other.logits)
+        np.testing.assert_array_equal(one.spikes_per_image, other.spikes_per_image)
+        assert one.counts == other.counts
+    alone = model.run(x[3:4], until=0.03)
+    np.testing.assert_array_equal(alone.logits[0], one.logits[3])
+    assert one.counts.spikes.total == one.spikes_per_image.sum() > 0
+    assert one.counts.synaptic_events.total == one.synaptic_events_per_image.sum() > 0
+
+
+def test_a_torch_network_is_read_layer_by_layer():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch.manual_seed(0)
+    nn = torch.nn
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU()), nn.AvgPool2d(2),
+                        nn.Dropout(0.5), nn.Flatten(), nn.Linear(4 * 25, 7), nn.BatchNorm1d(7), nn.ReLU(), nn.Linear(7, 3))
+    net(torch.rand(20, 1, 10, 10))  # statistics of the norms
+    net.eval()
+    x = np.random.default_rng(5).uniform(0.0, 1.0, (3, 1, 10, 10))
+    model = es.convert(net, input_shape=(1, 10, 10), m_f=0.02)
+    wanted = net(torch.tensor(x, dtype=torch.float32)).detach().numpy()
+    np.testing.assert_allclose(evaluate(model.layers, x), wanted, atol=1e-5)
+    np.testing.assert_allclose(model.run(x, until=0.5, times=np.arange(0.3, 0.5, 0.01)).curve.mean(axis=1), wanted, atol=0.03)
+    with pytest.raises(NotAvailableError, match="layer Tanh"):
+        es.convert(nn.Sequential(nn.Linear(2, 2), nn.Tanh()))
+    with pytest.raises(NotAvailableError, match="stride"):
+        es.convert(nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.AvgPool2d(2, 1)), input_shape=(1, 4, 4))
+
+
+@pytest.mark.parametrize("layers, shape, error, words", [
+    ([es.ann.ReLU(), es.ann.Linear([[1.0]])], (1,), NotAvailableError, "layer 0 .ReLU. must follow"),
+    ([es.ann.Linear([[1.0]]), es.ann.Linear([[1.0]])], None, NotAvailableError, "layer 1 .Linear. follows"),
+    ([es.ann.Linear([[1.0]]), es.ann.ReLU()], None, NotAvailableError, "last layer with weights must be the readout"),
+    ([es.ann.Linear([[1.0]]), es.ann.ReLU(), es.ann.Linear([[1.0, 2.0]])], None, ParameterError, "layer 2 .Linear. takes 2"),
+    ([es.ann.Conv2d(np.ones((1, 1, 2, 2)))], None, ParameterError, "input_shape must be given"),
+    ([es.ann.Conv2d(np.ones((1, 1, 2, 2))), es.ann.ReLU(), es.ann.MaxPool2d(2), es.ann.Flatten(), es.ann.Linear([[1.0]])],
+     (1, 3, 3), NotAvailableError, "MaxPool2d"),
+    ([es.ann.BatchNorm([1.0], [0.0], [0.0], [1.0])], (1,), NotAvailableError, "must follow a Linear"),
+    ([], None, ParameterError, "no layers"), (3, None, ParameterError, "got int"),
+])
+def test_what_cannot_be_converted_is_named(layers, shape, error, words):
+    with pytest.raises(error, match=words):
+        es.convert(layers, input_shape=shape)
+
+
+@pytest.mark.parametrize("change, error", [({"m_f": 0.0}, ParameterError), ({"tau_phi": np.nan}, ParameterError),
+                                           ({"theta_0": -1.0}, ParameterError), ({"to": "lif"}, UnknownNameError),
+                                           ({"dtype": "float16"}, ParameterError)])
+def test_bad_constants_are_named(change, error):
+    with pytest.raises(error, match=next(iter(change)) if "to" not in change else "lif"):
+        es.convert(dense(3, 2), **change)
+
+
+def test_bad_images_are_refused():
+    model = es.convert(dense(3, 4, 2))
+    with pytest.raises(InputError, match=r"shape \[n, 3\], got \[2, 4\]"):
+        model.run(np.zeros((2, 4)))
+    with pytest.raises(InputError, match="finite, got .*nan"):
+        model.run([[0.0, np.nan, 0.0]])
+    with pytest.raises(InputError, match="times must increase"):
+        model.run(np.zeros((1, 3)), times=[0.02, 0.01])
+    assert model.run(np.zeros((0, 3))).logits.shape == (0, 2) or model.run(np.zeros((0, 3))).logits.size == 0
+
+
+@pytest.mark.parametrize("values, words", [
+    (lambda: es.ann.Linear([1.0]), "weight of Linear must have 2"), (lambda: es.ann.Linear([[np.inf]]), "must be finite"),
+    (lambda: es.ann.Linear([[1.0]], [1.0, 2.0]), "bias of Linear must have 1"),
+    (lambda: es.ann.Conv2d(np.ones((3, 1, 2, 2)), groups=2), "groups"), (lambda: es.ann.AvgPool2d(0), "kernel of AvgPool2d"),
+    (lambda: es.ann.BatchNorm([1.0], [0.0], [0.0], [-1.0]), "var"),
+])
+def test_bad_layers_are_refused(values, words):
+    with pytest.raises(ParameterError, match=words):
+        values()
