@@ -114,7 +114,7 @@ class AsnnModel:
             raise InputError(f"images must have shape [n, {', '.join(map(str, self.shape))}], got {list(images.shape)}")
         if not np.all(np.isfinite(images)):
             raise InputError(f"images must be finite, got {images[~np.isfinite(images)][0]!r}")
-        return images.reshape(len(images), -1)
+        return images.reshape(len(images), int(np.prod(self.shape)))
 
     def run(self, images, until=0.05, *, times=None, jobs=0, scheduler="auto", progress=False):
         """Show every image [n, ...], in the ANN's own range, for `until` s to a network at rest; returns an `AsnnRun`.
@@ -193,7 +193,7 @@ class AsnnModel:
         return simulation.state(OUTPUT)["v"], simulation.result()
 
     def _collected(self, found, times):
-        logits = np.array([v for v, _ in found]).reshape(len(found), -1)
+        logits = np.array([v for v, _ in found]).reshape(len(found), int(np.prod(self.stages[-1].out_shape)))
         counts = [run.counts for _, run in found]
         add = lambda kind, field: Tally(kind, {key: sum(getattr(c, field)[key] for c in counts)  # noqa: E731
                                                for key in (getattr(counts[0], field) if counts else ())})

@@ -40,8 +40,8 @@ ALLOWED = {
     "hardware": {"engine", "record", "learn", "kernels", "run", "model", "jit", "types", "errors"},
     "torch": {"learn", "types", "errors"},
     "report": {"engine", "run", "energy", "io", "types", "errors"},
-    "experiments": {"learn", "hardware", "conversion", "ann", "report", "data", "engine", "record", "run", "energy", "io", "model", "kernels",
-                    "schedulers", "jit", "types", "errors", "progress"},
+    "experiments": {"learn", "hardware", "conversion", "ann", "report", "data", "engine", "record", "run", "energy", "io",
+                    "model", "kernels", "schedulers", "jit", "types", "errors", "progress"},
     "cli": {"experiments", "hardware", "learn", "report", "data", "engine", "run", "record", "energy", "io", "jit", "types",
             "errors", "progress"},
 }

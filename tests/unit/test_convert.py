@@ -139,7 +139,7 @@ def test_bad_images_are_refused():
         model.run([[0.0, np.nan, 0.0]])
     with pytest.raises(InputError, match="times must increase"):
         model.run(np.zeros((1, 3)), times=[0.02, 0.01])
-    assert model.run(np.zeros((0, 3))).logits.shape == (0, 2) or model.run(np.zeros((0, 3))).logits.size == 0
+    assert model.run(np.zeros((0, 3))).logits.shape == (0, 2)
 
 
 @pytest.mark.parametrize("values, words", [
