@@ -59,10 +59,12 @@ class AsnnModel:
     array([0])
     """
 
-    def __init__(self, layers, shape, *, m_f, theta_0, tau_phi, tau_eta, tau_beta, tau_gamma, dtype):
+    def __init__(self, layers, shape, *, m_f, theta_0, tau_phi, tau_eta, tau_beta, tau_gamma, tau_readout,
+                 dtype):
         self.layers, self.shape, self.dtype = layers, tuple(shape), dtype
         self.m_f, self.theta_0 = m_f, theta_0
         self.tau_phi, self.tau_eta, self.tau_beta, self.tau_gamma = tau_phi, tau_eta, tau_beta, tau_gamma
+        self.tau_readout = tau_readout
         self.stages = fold(layers, shape)
         self._networks = {}
         self.network()
@@ -90,8 +92,8 @@ class AsnnModel:
             size = int(np.prod(stage.out_shape))
             bias = np.repeat(stage.affine.bias, size // stage.affine.bias.size)
             if name == OUTPUT:
-                net.add(name, LinearNeuron(size, [self.tau_phi, self.tau_beta], {(0, 1): 1.0 / self.tau_phi}, [[0.0, 1.0]],
-                                           v_inf=bias, v_threshold=np.inf, v_init=bias, port_mode=(1,)))
+                net.add(name, LinearNeuron(size, [self.tau_readout, self.tau_beta], {(0, 1): 1.0 / self.tau_readout},
+                                           [[0.0, 1.0]], v_inf=bias, v_threshold=np.inf, v_init=bias, port_mode=(1,)))
             else:
                 net.add(name, ASNN(size, bias=bias, **constants))
             net.connect(source, name, self._connection(stage, 1.0))

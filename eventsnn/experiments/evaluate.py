@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ParameterError, unknown_name
+from .evaluate_asnn import evaluate_asnn
 
 BLOCK = 250  # samples whose runs are kept at a time
 TAU_SYN, WINDOW = 6e-3, 8.0  # s; time per sample in tau_syn
@@ -157,13 +158,19 @@ def chip_of(facts, chip_seed=None):
 def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False, hardware=None, chip_seed=None):
     """Rerun the test set of a model (shipped name or file) through the event engine; returns a summary dict.
 
+    A plain network is converted first, see `evaluate_asnn`.
     `hardware` "brainscales2": on the chip that the model was trained on, or on chip `chip_seed`.
 
     `limit`: only so many samples. Raises `ParameterError` for a limit below 1, and as `load_model` and `data_of` do.
     """
+    from ..conversion.files import is_plain
     from ..learn.models import load_model
     from ..learn.recipes import data_of
 
+    if is_plain(name):
+        if hardware is not None or chip_seed is not None:
+            raise ParameterError(f"hardware must be None for {name!r}, a network to be converted; got {hardware!r}")
+        return evaluate_asnn(name, scheduler, limit, jobs, profile, progress)
     if limit is not None and limit < 1:
         raise ParameterError(f"limit must be >= 1, got {limit!r}")
     if hardware not in (None, "brainscales2"):
