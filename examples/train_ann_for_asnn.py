@@ -34,6 +34,8 @@ def pictures(data, shape):
     return {split: (images.reshape(-1, *shape) / 255.0, labels) for split, (images, labels) in data.items()}
 
 
+# how the network is converted by default, where not as usual
+CONVERSION = {"asnn-iris": {"convert": {"m_f": 0.1}, "until": 0.2}}
 # name -> (data, their reader, network, epochs, batch, largest shift of an image in pixels, whether it is mirrored at random)
 NETWORKS = {
     "asnn-mnist-mlp": ("mnist", lambda: pictures(mnist(), (784,)), lambda: mlp(784, 300, 300, 10, dropout=(0.2, 0.5)),
@@ -91,8 +93,9 @@ def main():
     net.eval()
     layers, shape = read(net), tuple(x.shape[1:])
     out = options.out or f"{options.name}.h5"
-    save_plain(out, layers, shape, data, {"trained by": "examples/train_ann_for_asnn.py", "epochs": epochs,
-                                          "seed": options.seed, "selected": "the last epoch", "torch": torch.__version__})
+    about = {"trained by": "examples/train_ann_for_asnn.py", "epochs": epochs, "seed": options.seed,
+             "selected": "the last epoch", "torch": torch.__version__}
+    save_plain(out, layers, shape, data, about | CONVERSION.get(options.name, {}))
     test, labels = parts["test"]
     with torch.no_grad():
         found = torch.cat([net(part).argmax(1) for part in test.split(500)])

@@ -33,11 +33,12 @@ def settled(curve, times):
     return times[last]
 
 
-def evaluate_asnn(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False, until=UNTIL, **constants):
+def evaluate_asnn(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False, until=None, **constants):
     """Show the test set of a plain network (shipped name or file), converted, for `until` s a sample; returns a summary dict.
 
-    `constants` as for `es.convert`; latency is the time from which the prediction stays what it is at the end. Raises
-    `ParameterError` for a limit below 1, and as `load_plain` does.
+    `until` and `constants`, those of `es.convert`: what is not given is what the file says, else 50 ms and the usual ones. Latency
+    is the time from which the prediction stays what it is at the end. Raises `ParameterError` for a limit below 1, and as
+    `load_plain` does.
     """
     from ..ann import evaluate
     from ..conversion.entry import convert
@@ -49,7 +50,8 @@ def evaluate_asnn(name, scheduler="auto", limit=None, jobs=0, profile="loihi", p
         raise ParameterError(f"limit must be >= 1, got {limit!r}")
     layers, shape, facts = load_plain(name)
     inputs, labels = (part[:limit] for part in samples(facts["data"], shape))
-    model = convert(layers, to="asnn", input_shape=shape, **constants)
+    until = until or facts.get("until", UNTIL)
+    model = convert(layers, to="asnn", input_shape=shape, **(facts.get("convert", {}) | constants))
     times = np.arange(1, round(until / STEP) + 1) * STEP
     right, same, spikes, events, joules, latencies = 0, 0, 0, 0, 0.0, []
     blocks = range(0, len(labels), BLOCK)

@@ -21,7 +21,7 @@ def model_names():
     >>> isinstance(model_names(), list)
     True
     """
-    return sorted(path.stem for path in SHIPPED.glob("*.h5"))
+    return sorted(path.stem for path in SHIPPED.glob("*.h5") if not path.stem.startswith("asnn-"))
 
 
 def save_model(path, network, encoding, about=None, dtype="float16"):
