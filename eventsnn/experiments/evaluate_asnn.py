@@ -36,9 +36,9 @@ def settled(curve, times):
 def evaluate_asnn(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False, until=None, **constants):
     """Show the test set of a plain network (shipped name or file), converted, for `until` s a sample; returns a summary dict.
 
-    `until` and `constants`, those of `es.convert`: what is not given is what the file says, else 50 ms and the usual ones. Latency
-    is the time from which the prediction stays what it is at the end. Raises `ParameterError` for a limit below 1, and as
-    `load_plain` does.
+    `until` and `constants`, those of `es.convert`: what is not given is what the file says, else 50 ms and the usual ones.
+    Latency is the time from which the prediction stays what it is at the end. Raises `ParameterError` for a limit below 1,
+    and as `load_plain` does.
     """
     from ..ann import evaluate
     from ..conversion.entry import convert
