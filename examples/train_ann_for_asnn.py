@@ -25,8 +25,8 @@ def mlp(*sizes, dropout=(0.0, 0.0)):
 
 def cnn(first, second, hidden):
     return nn.Sequential(
-        nn.Conv2d(1, first, 5, padding=2), nn.BatchNorm2d(first), nn.ReLU(), nn.AvgPool2d(2),
-        nn.Conv2d(first, second, 5, padding=2), nn.BatchNorm2d(second), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Conv2d(1, first, 5, stride=2, padding=2), nn.BatchNorm2d(first), nn.ReLU(),
+        nn.Conv2d(first, second, 5, stride=2, padding=2), nn.BatchNorm2d(second), nn.ReLU(), nn.Flatten(),
         nn.Dropout(0.3), nn.Linear(second * 49, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, 10))
 
 
@@ -40,8 +40,8 @@ CONVERSION = {"asnn-iris": {"convert": {"m_f": 0.1}, "until": 0.2}}
 NETWORKS = {
     "asnn-mnist-mlp": ("mnist", lambda: pictures(mnist(), (784,)), lambda: mlp(784, 300, 300, 10, dropout=(0.2, 0.5)),
                        20, 100, 0, 0),
-    "asnn-mnist-cnn": ("mnist", lambda: pictures(mnist(), (1, 28, 28)), lambda: cnn(16, 32, 128), 12, 100, 2, 0),
-    "asnn-fashion-cnn": ("fashion", lambda: pictures(fashion_mnist(), (1, 28, 28)), lambda: cnn(24, 48, 256), 14, 100, 1, 1),
+    "asnn-mnist-cnn": ("mnist", lambda: pictures(mnist(), (1, 28, 28)), lambda: cnn(16, 32, 128), 20, 100, 2, 0),
+    "asnn-fashion-cnn": ("fashion", lambda: pictures(fashion_mnist(), (1, 28, 28)), lambda: cnn(24, 48, 256), 20, 100, 1, 1),
     "asnn-iris": ("iris", iris, lambda: mlp(4, 20, 20, 3), 300, 20, 0, 0),
     "asnn-sonar": ("sonar", sonar, lambda: mlp(60, 40, 20, 2, dropout=(0.1, 0.2)), 300, 20, 0, 0),
 }
@@ -76,8 +76,8 @@ def main():
     parts = {split: (torch.tensor(x, dtype=torch.float32), torch.tensor(y)) for split, (x, y) in reader().items()}
     (x, y), net = parts["train"], make()
     steps = epochs * -(-len(x) // batch)
-    optimiser = torch.optim.Adam(net.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
+    optimiser = torch.optim.Adam(net.parameters(), 1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for epoch in range(epochs):
         net.train()
         total = 0.0

@@ -18,6 +18,7 @@ from ..types import Counts, Tally
 from .stages import fold
 
 INPUT, TWIN, OUTPUT = "input", "input-", "output"
+AT_ONCE, FILTERED = "at once", "filtered"  # how biases of spiking neurons act
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,11 @@ class AsnnModel:
     """
 
     def __init__(self, layers, shape, *, m_f, theta_0, tau_phi, tau_eta, tau_beta, tau_gamma, tau_readout,
-                 dtype):
+                 bias, dtype):
         self.layers, self.shape, self.dtype = layers, tuple(shape), dtype
         self.m_f, self.theta_0 = m_f, theta_0
         self.tau_phi, self.tau_eta, self.tau_beta, self.tau_gamma = tau_phi, tau_eta, tau_beta, tau_gamma
-        self.tau_readout = tau_readout
+        self.tau_readout, self.bias = tau_readout, bias
         self.stages = fold(layers, shape)
         self._networks = {}
         self.network()
@@ -95,7 +96,7 @@ class AsnnModel:
                 net.add(name, LinearNeuron(size, [self.tau_readout, self.tau_beta], {(0, 1): 1.0 / self.tau_readout},
                                            [[0.0, 1.0]], v_inf=bias, v_threshold=np.inf, v_init=bias, port_mode=(1,)))
             else:
-                net.add(name, ASNN(size, bias=bias, **constants))
+                net.add(name, ASNN(size, **({"bias": bias} if self.bias == AT_ONCE else {"i_offset": bias}), **constants))
             net.connect(source, name, self._connection(stage, 1.0))
             if signed and source == INPUT:
                 net.connect(TWIN, name, self._connection(stage, -1.0))

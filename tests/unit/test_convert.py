@@ -151,3 +151,33 @@ def test_bad_images_are_refused():
 def test_bad_layers_are_refused(values, words):
     with pytest.raises(ParameterError, match=words):
         values()
+
+
+def clocked(layers, x, until, dt, m_f=0.3, taus=(5e-3, 50e-3, 15e-3)):
+    """Logits of the same network in steps of `dt`: membrane, decay of what was decoded, pulses, adaptation, in this order."""
+    phi, eta, gamma = np.exp(-dt / np.array(taus))
+    weights = [(layer.weight, layer.bias) for layer in layers if isinstance(layer, es.ann.Linear)]
+    sizes = [x.size, *(len(w) for w, _ in weights)]
+    s, r, a, current = ([np.zeros(n) for n in sizes] for _ in range(4))
+    for _ in range(round(until / dt)):
+        drive = x
+        for k, (w, b) in enumerate(weights):
+            s[k] = phi * s[k] + (1.0 - phi) * drive
+            r[k] *= eta
+            height = m_f + a[k]
+            pulse = height * (s[k] - r[k] > 0.5 * height)
+            r[k] += pulse
+            a[k] = gamma * (a[k] + m_f * pulse)
+            current[k + 1] = eta * current[k + 1] + w @ pulse
+            drive = current[k + 1] + b
+        s[-1] = phi * s[-1] + (1.0 - phi) * current[-1]
+    return s[-1] + weights[-1][1]
+
+
+def test_the_network_in_small_steps_tends_to_the_events():
+    layers, x = dense(8, 10, 3, seed=5), np.random.default_rng(6).uniform(0.2, 1.0, 8)
+    model = es.convert(layers, m_f=0.3, dtype="float64")
+    times = np.array([0.01, 0.02, 0.03])
+    exact = model.run(x[None], until=0.03, times=times).curve[0]
+    off = [max(np.abs(clocked(layers, x, t, dt) - exact[k]).max() for k, t in enumerate(times)) for dt in (2e-4, 2e-5, 2e-6)]
+    assert off[0] > off[1] > off[2] and off[2] < 0.02 * off[0] + 1e-4
