@@ -3,6 +3,7 @@
 Private parts of Numba are replaced, so each step is guarded: with another Numba everything works, but compiling takes longer.
 """
 
+import gc
 import operator
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from numba.core import codegen as _codegen
 from numba.core import event as _event
 from numba.core import targetconfig as _targetconfig
 
+SELDOM = (1_000_000, 20, 100)  # thresholds of garbage collection
 _PLAIN = (types.Integer, types.Float, types.Boolean, types.IntegerLiteral, types.BooleanLiteral)
 
 
@@ -110,8 +112,28 @@ def _cheap_flags():
     config.__eq__, config.__hash__ = same, number
 
 
+def _collect_seldom():
+    """Make Python look for garbage less often while Numba compiles, which makes millions of objects that live on."""
+
+    class Seldom(_event.Listener):
+        depth, usual = 0, None
+
+        def on_start(self, event):
+            if self.depth == 0:
+                self.usual = gc.get_threshold()
+                gc.set_threshold(*SELDOM)
+            self.depth += 1
+
+        def on_end(self, event):
+            self.depth -= 1
+            if self.depth == 0 and gc.get_threshold() == SELDOM:
+                gc.set_threshold(*self.usual)
+
+    _event.register("numba:compile", Seldom())
+
+
 def install():
     """Install what works with this Numba."""
-    for step in (_link_only, _remember_operators, _cheap_flags):
+    for step in (_link_only, _remember_operators, _cheap_flags, _collect_seldom):
         with suppress(AttributeError, TypeError):
             step()
