@@ -36,7 +36,7 @@ ALLOWED = {
     "data": {"types", "errors"},
     "learn": {"engine", "record", "run", "model", "kernels", "jit", "data", "io", "layout", "types", "errors", "progress"},
     "ann": {"errors"},
-    "conversion": {"ann", "engine", "record", "run", "model", "types", "errors"},
+    "conversion": {"ann", "engine", "record", "run", "io", "model", "types", "errors"},
     "hardware": {"engine", "record", "learn", "kernels", "run", "model", "jit", "types", "errors"},
     "torch": {"learn", "types", "errors"},
     "report": {"engine", "run", "energy", "io", "types", "errors"},
