@@ -2,15 +2,13 @@
 
 import json
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 
 from .. import ann
-from ..errors import FormatError, ParameterError, unknown_name
-from ..io import atomic_path
+from ..errors import ParameterError
+from ..io import SHIPPED, atomic_path, model_path, open_model
 
-SHIPPED = Path(__file__).parent.parent / "models"
 FORMAT, VERSION = "eventsnn plain network", 1
 DATA = ("mnist", "fashion", "iris", "sonar")
 KINDS = {layer.__name__: layer for layer in ann.LAYERS if layer is not ann.Residual}
@@ -62,9 +60,8 @@ def is_plain(name):
     """Whether `name`, a path or a shipped name, is a file of a plain network."""
     import h5py
 
-    path = Path(name) if Path(name).is_file() else SHIPPED / f"{name}.h5"
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(model_path(name), "r") as file:
             return file.attrs.get("format") == FORMAT
     except OSError:
         return False
@@ -79,29 +76,15 @@ def load_plain(name):
     >>> shape, facts["data"]
     ((4,), 'iris')
     """
-    import h5py
-
-    path = Path(name) if Path(name).is_file() else SHIPPED / f"{name}.h5"
-    if not path.is_file():
-        raise unknown_name("model", str(name), plain_names())
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise FormatError(f"{path.name!r} is not a plain network")
-            if file.attrs["version"] > VERSION:
-                raise FormatError(f"{path.name!r} has version {file.attrs['version']}; this eventsnn reads up to {VERSION}")
-            layers = []
-            for k in range(file.attrs["layers"]):
-                group = file[f"layer{k}"]
-                values = {key: group[key][()].astype(np.float64) for key in group}
-                values |= {key: _plain(value) for key, value in group.attrs.items() if key != "kind"}
-                layers.append(KINDS[group.attrs["kind"]](**values))
-            facts = json.loads(file.attrs["about"]) | {"data": str(file.attrs["data"])}
-            return layers, tuple(int(n) for n in file.attrs["input_shape"]), facts
-    except (OSError, KeyError, ValueError, TypeError, json.JSONDecodeError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"{path.name!r} cannot be read: {error}") from error
+    with open_model(name, FORMAT, VERSION, plain_names()) as file:
+        layers = []
+        for k in range(file.attrs["layers"]):
+            group = file[f"layer{k}"]
+            values = {key: group[key][()].astype(np.float64) for key in group}
+            values |= {key: _plain(value) for key, value in group.attrs.items() if key != "kind"}
+            layers.append(KINDS[group.attrs["kind"]](**values))
+        facts = json.loads(file.attrs["about"]) | {"data": str(file.attrs["data"])}
+        return layers, tuple(int(n) for n in file.attrs["input_shape"]), facts
 
 
 def _plain(value):

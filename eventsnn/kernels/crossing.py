@@ -139,6 +139,28 @@ def cross_two(c, p, q, ah, al, bh, bl, now, until):
     return now + t
 
 
+@inlined
+def _decided(f, f_high, d, d_high, rise, fall, bend, length, slack):
+    """What bounds say of a sum f that begins with slope d and ends as f_high with slope d_high: inf if it has no zero on the
+    way, 0 if it has exactly one, -1 if they do not tell.
+
+    rise, fall: bounds of the slope from above and below; bend: bound of the curvature from above.
+    """
+    if not f < 0.0:
+        return -1.0
+    if f_high < -slack:
+        if rise <= 0.0 or fall >= 0.0:
+            return np.inf
+        if bend <= 0.0:
+            rise, fall = d, d_high
+        if rise <= 0.0 or fall >= 0.0 or f + rise * ((f_high - f - fall * length) / (rise - fall)) < -slack:
+            return np.inf
+        return -1.0
+    if f_high < 0.0 or not (fall >= 0.0 or bend <= 0.0):
+        return -1.0
+    return 0.0
+
+
 @kernel
 def cross_three(c, x0, x1, x2, r0, r1, r2, length):
     """First local time in [0, length] with f = c + sum of x_k exp(-r_k s) >= 0 where bounds decide: inf if there is none, -1 if
@@ -156,18 +178,9 @@ def cross_three(c, x0, x1, x2, r0, r1, r2, length):
     fall = min(u0, v0) + min(u1, v1) + min(u2, v2)
     bend = max(-r0 * u0, -r0 * v0) + max(-r1 * u1, -r1 * v1) + max(-r2 * u2, -r2 * v2)
     slack = SURE * (abs(c) + abs(x0) + abs(x1) + abs(x2))
-    if not f < 0.0:
-        return -1.0
-    if f_high < -slack:
-        if rise <= 0.0 or fall >= 0.0:
-            return np.inf
-        if bend <= 0.0:
-            rise, fall = d, d_high
-        if rise <= 0.0 or fall >= 0.0 or f + rise * ((f_high - f - fall * length) / (rise - fall)) < -slack:
-            return np.inf
-        return -1.0
-    if f_high < 0.0 or not (fall >= 0.0 or bend <= 0.0):
-        return -1.0
+    verdict = _decided(f, f_high, d, d_high, rise, fall, bend, length, slack)
+    if verdict != 0.0:
+        return verdict
     t, low, high, done = _guess(length, f, f_high, d, d_high), 0.0, length, False
     fastest = max(r0, max(r1, r2))
     for step in range(MAX_STEPS):
@@ -195,18 +208,9 @@ def cross_four(c, x0, x1, x2, x3, r0, r1, r2, r3, length):
     fall = (min(u0, v0) + min(u1, v1)) + (min(u2, v2) + min(u3, v3))
     bend = (max(-r0 * u0, -r0 * v0) + max(-r1 * u1, -r1 * v1)) + (max(-r2 * u2, -r2 * v2) + max(-r3 * u3, -r3 * v3))
     slack = SURE * (abs(c) + abs(x0) + abs(x1) + abs(x2) + abs(x3))
-    if not f < 0.0:
-        return -1.0
-    if f_high < -slack:
-        if rise <= 0.0 or fall >= 0.0:
-            return np.inf
-        if bend <= 0.0:
-            rise, fall = d, d_high
-        if rise <= 0.0 or fall >= 0.0 or f + rise * ((f_high - f - fall * length) / (rise - fall)) < -slack:
-            return np.inf
-        return -1.0
-    if f_high < 0.0 or not (fall >= 0.0 or bend <= 0.0):
-        return -1.0
+    verdict = _decided(f, f_high, d, d_high, rise, fall, bend, length, slack)
+    if verdict != 0.0:
+        return verdict
     t, low, high, done = _guess(length, f, f_high, d, d_high), 0.0, length, False
     fastest = max(max(r0, r1), max(r2, r3))
     for step in range(MAX_STEPS):

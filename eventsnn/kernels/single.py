@@ -71,12 +71,6 @@ def rescale(kin, wir, st, j, scratch):
 
 
 @kernel
-def voltage(kin, wir, st, j, now, scratch):
-    """See `neuron.voltage`."""
-    return neuron.voltage(kin, wir, st, j, now, scratch)
-
-
-@kernel
 def voltages(kin, wir, st, ids, now, scratch, found):
     """found[i] = V of neuron ids[i], see `neuron.voltage`."""
     for i in range(ids.size):

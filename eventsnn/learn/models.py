@@ -2,15 +2,13 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError, ParameterError, unknown_name
-from ..io import atomic_path
+from ..errors import ParameterError
+from ..io import SHIPPED, atomic_path, open_model
 from .first_spike.network import FirstSpikeNetwork
 
-SHIPPED = Path(__file__).parent.parent / "models"
 FORMAT, VERSION = "eventsnn first-spike network", 1
 ENCODINGS = ("yinyang", "yinyang-x5", "yinyang-x5-only", "mnist", "mnist-silent", "mnist16", "fashion")
 
@@ -72,25 +70,11 @@ def load_model(name):
     >>> network.fan_out.tolist(), facts["encoding"]
     ([120, 3], 'yinyang')
     """
-    import h5py
-
-    path = Path(name)
-    if not path.is_file():
-        path = SHIPPED / f"{name}.h5"
-    if not path.is_file():
-        raise unknown_name("model", str(name), model_names())
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise FormatError(f"{path.name!r} is not a first-spike network")
-            if file.attrs["version"] > VERSION:
-                raise FormatError(f"{path.name!r} has version {file.attrs['version']}; this eventsnn reads up to {VERSION}")
-            groups = [file[f"layer{k}"] for k in range(len(file.attrs["bias_times"]))]
-            weights = [group["weights"][()].astype(np.float64) for group in groups]
-            delays = [_delays(group) for group in groups]
-            bias_times = tuple(None if math.isnan(bias) else float(bias) for bias in file.attrs["bias_times"])
-            network = FirstSpikeNetwork(weights, tau_ratio=float(file.attrs["tau_ratio"]), bias_times=bias_times,
-                                        theta=float(file.attrs["theta"]), delays=delays)
-            return network, json.loads(file.attrs["about"]) | {"encoding": str(file.attrs["encoding"])}
-    except (OSError, KeyError, ValueError, TypeError, json.JSONDecodeError) as error:
-        raise FormatError(f"{path.name!r} cannot be read: {error}") from error
+    with open_model(name, FORMAT, VERSION, model_names()) as file:
+        groups = [file[f"layer{k}"] for k in range(len(file.attrs["bias_times"]))]
+        weights = [group["weights"][()].astype(np.float64) for group in groups]
+        delays = [_delays(group) for group in groups]
+        bias_times = tuple(None if math.isnan(bias) else float(bias) for bias in file.attrs["bias_times"])
+        network = FirstSpikeNetwork(weights, tau_ratio=float(file.attrs["tau_ratio"]), bias_times=bias_times,
+                                    theta=float(file.attrs["theta"]), delays=delays)
+        return network, json.loads(file.attrs["about"]) | {"encoding": str(file.attrs["encoding"])}

@@ -191,7 +191,7 @@ class Reference(Scheduler):
             cell = min((single.cell_end(wiring, self.state, p, self.time) for p in self._cells), default=np.inf)
             while (sampled < probe_times.size and probe_times[sampled] < min(now, epoch, cell)
                    and probe_times[sampled] <= until):
-                values[sampled] = [single.voltage(*self._args, j, probe_times[sampled], self.scratch) for j in probe_ids]
+                single.voltages(*self._args, probe_ids, probe_times[sampled], self.scratch, values[sampled])
                 sampled += 1
             if epoch <= min(now, until, cell):
                 self.time = float(epoch)
