@@ -45,7 +45,7 @@ SPIKE_ROW = 5  # per mode: 1 where a spike changes it
 COUPLED = SPIKE_ROW + MAX_MODES  # per coupling: slave, driver, order of the divided difference
 
 # Wiring.pop[p, ...] and popf
-P_FIRST, P_OUT, P_FIRES, P_JUMPS, P_CLASS, P_RESET, P_RANK, P_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7
+P_FIRST, P_OUT, P_FIRES, P_JUMPS, P_CLASS, P_RESET, P_RANK, P_GROUP, P_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 P_EPOCH, P_HORIZON = 0, 1
 # Wiring.proj[k, ...] and projf
 J_OUT, J_SOURCE, J_TARGET, J_PORT, J_KIND, J_ROW, J_WEIGHT, J_DELAYS, J_TABLE, J_AT, J_SHARDS, J_COLUMNS = range(12)
@@ -65,7 +65,8 @@ class Kinetics(NamedTuple):
 class Wiring(NamedTuple):
     """Populations and projections. Static; shared by all simulations of a network."""
 
-    pop: np.ndarray  # i8[n_pop + 1, P_COLUMNS] first neuron, first outgoing, fires?, V jumps?, its class or -1, reset?, rank
+    # first neuron, first outgoing, fires?, V jumps?, its class or -1, reset?, rank, size of its groups
+    pop: np.ndarray  # i8[n_pop + 1, P_COLUMNS]
     popf: np.ndarray  # f8[n_pop, 2] length of an epoch and of the cells it is cut into for searching crossings, s
     who: np.ndarray  # i8[N, 2] population, class
     proj: np.ndarray  # i8[K, J_COLUMNS]; column J_OUT lists projections by source population

@@ -37,6 +37,7 @@ from ..layout import (
 )
 from .convolution import convolution_row
 from .draw import KIND, NORMAL, draw_row
+from .groups import part
 from .neuron import S_PULL, arrival_row, epoch_start
 from .simd import address, prefetch, same_bytes
 
@@ -51,9 +52,7 @@ def row_span(wir, k, source, shard):
     if kind == PROCEDURAL:
         return shard, shard + 1
     if kind == DENSE_F32 or kind == DENSE_F64:
-        first = wir.pop[wir.proj[k, J_TARGET], P_FIRST]
-        n, parts = wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - first, wir.proj[k, J_SHARDS]
-        return first + n * shard // parts, first + n * (shard + 1) // parts
+        return part(wir, wir.proj[k, J_TARGET], shard, wir.proj[k, J_SHARDS])
     at = wir.proj[k, J_ROW] + source * wir.proj[k, J_SHARDS] + shard
     return wir.row[at], wir.row[at + 1]
 
@@ -184,13 +183,12 @@ def drawn_part(wir, k, source, shard, targets, weights):
         for i in range(n):
             targets[i] = np.uint32(targets[i] + first)
         return n
-    size = wir.pop[p + 1, P_FIRST] - first
-    low, high = size * shard // parts, size * (shard + 1) // parts
+    low, high = part(wir, p, shard, parts)
     kept = 0
     for i in range(n):
-        j = np.int64(targets[i])
+        j = np.int64(targets[i]) + first
         if low <= j < high:
-            targets[kept], weights[kept] = np.uint32(j + first), weights[i]
+            targets[kept], weights[kept] = np.uint32(j), weights[i]
             kept += 1
     return kept
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..jit import inlined
-from ..layout import P_FIRST, State
+from ..layout import State
 
 # columns of Lane.pool and Lane.batch
 H_MARGIN, H_X, H_LAST, H_DUE, H_ID, H_COLUMNS = 0, 1, 4, 5, 6, 8
@@ -101,11 +101,3 @@ def lane_of(lanes, s):
 def state_of(st, lanes, s):
     """The state as lane number `s` sees it: the epochs are its own."""
     return State(st.cell, st.due, st.par, st.flag, st.stamp, lanes.epoch[s], st.horizon, st.arrived)
-
-
-@inlined
-def part(wir, p, shard, shards):
-    """(first, end) of the neurons of population `p` in `shard`."""
-    first = wir.pop[p, P_FIRST]
-    n = wir.pop[p + 1, P_FIRST] - first
-    return first + n * shard // shards, first + n * (shard + 1) // shards

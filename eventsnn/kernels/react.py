@@ -20,6 +20,7 @@ from ..layout import (
     P_CLASS,
     P_FIRES,
     P_FIRST,
+    P_GROUP,
     P_OUT,
     P_RANK,
     PAIR,
@@ -32,6 +33,7 @@ from ..layout import (
 from .crossing import closed_crossing
 from .fanout import delay_of, row_span, shards
 from .flow import decay, dot
+from .groups import group
 from .neuron import S_HOR, S_HSLOPE, S_NOW, S_PULL, S_SLOPE, cell_end, epoch_start, margin_now, search, spike
 from .queue import N_ASKED, N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
 from .screen import MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
@@ -89,6 +91,21 @@ def expect(st, q, j, due):
 
 
 @inner
+def follow(kin, wir, st, q, p, j, now, scratch):
+    """All others of the group of neuron `j`, which has just spiked, change as it did."""
+    first, end = group(wir, p, j)
+    for m in range(first, end):
+        if m == j:
+            continue
+        due = st.due[m]
+        spike(kin, wir, st, m, now, scratch)
+        if due <= now and margin_now(kin, wir, st, m, now, scratch) >= 0.0:
+            expect(st, q, m, now)
+        elif due < np.inf:
+            ask(st, q, m)
+
+
+@inner
 def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
     """Neuron `j` spikes now, and again while it stays at or above threshold. False beyond `max_rounds` or out of room."""
     p = wir.who[j, 0]
@@ -97,6 +114,8 @@ def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
         if q.n[N_OUT] == out.time.size or q.n[N_FREE] < fan:
             return False
         emit(wir, st, q, j, now, spike(kin, wir, st, j, now, scratch), out)
+        if wir.pop[p, P_GROUP] > 1:
+            follow(kin, wir, st, q, p, j, now, scratch)
         if st.flag[j, 0] != ACTIVE:
             if st.due[j] < np.inf:
                 push_own(q, st.due[j], j)

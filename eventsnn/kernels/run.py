@@ -33,6 +33,7 @@ from .calendar import (
 from .factors import GENERAL_PATH, MIXED, SOURCE, W_KEEP, W_TEST, WIDE
 from .fanout import delay_of, prefetch_delays, prefetch_rows
 from .general import begin_cell_general, carry_general
+from .groups import part
 from .hot import NO_MEMORY, OK, cool, heat, retire
 from .lane import (
     H_DUE,
@@ -49,7 +50,6 @@ from .lane import (
     LANE_WINDOWS,
     N_WAITING,
     lane_of,
-    part,
     state_of,
 )
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int

@@ -24,6 +24,7 @@ from ..layout import (
     MODES,
     P_CLASS,
     P_FIRST,
+    P_GROUP,
     P_HORIZON,
     P_RESET,
     PROCEDURAL,
@@ -45,6 +46,7 @@ from .factors import W_WIDE
 from .fanout import drawn_part, weights_drawn
 from .flow import decay, read_row
 from .general import rouse
+from .groups import group
 from .hot import NO, NO_MEMORY, OK, RAN_AWAY, SURE, UNSURE, advance, cool, heat, record
 from .lane import (
     F_FALL,
@@ -142,8 +144,88 @@ def live_wide(kin, wir, st, lane, p, j, upto, max_rounds, scratch):
 
 
 @inlined
+def calm(wir, st, lane, p, j, now):
+    """Whether neuron `j` surely does not cross up to `now`; F_NOW and F_FALL are prepared."""
+    if st.cell[j, MARGIN] != np.inf:
+        return True
+    entry, x = lane.pool[lane.slot[j]], st.cell[j]
+    if not np.isnan(entry[H_DUE]):
+        return entry[H_DUE] > now
+    return still_below(entry[H_MARGIN], x[MODES], x[MODES + 1], x[MODES + 2], x[MODES + 3], lane.factor[F_NOW],
+                       lane.factor[F_FALL], (now - entry[H_LAST]) / wir.popf[p, P_HORIZON] * (1.0 + SURE))
+
+
+@inner
+def _searched(kin, wir, st, lane, p, j, scratch):
+    """When hot neuron `j` is due; it is cooled if it does not cross in this cell."""
+    entry = lane.pool[lane.slot[j]]
+    if np.isnan(entry[H_DUE]):
+        lane.n[LANE_SEARCHES] += 1
+        st.cell[j, MARGIN] = entry[H_MARGIN]
+        entry[H_DUE] = search(kin, wir, st, j, entry[H_LAST], scratch)
+        st.cell[j, MARGIN] = np.inf
+    due = entry[H_DUE]
+    if due == np.inf:
+        cool(st, lane, p, j, entry[H_MARGIN])
+    return due
+
+
+@inner
+def live_group(kin, wir, st, lane, p, first, stop, upto, max_rounds, scratch):
+    """Spikes of the group first to stop - 1, of whom the first to cross spikes for all, up to and including time `upto`.
+
+    A spike lowers V - threshold of all of them, so those that are cold stay so.
+    """
+    rounds, before = 0, -np.inf
+    while True:
+        due, who = np.inf, np.int64(-1)
+        for j in range(first, stop):
+            if not calm(wir, st, lane, p, j, upto):
+                time = _searched(kin, wir, st, lane, p, j, scratch)
+                if time < due:
+                    due, who = time, np.int64(j)
+        if due > upto:
+            return OK
+        rounds = rounds + 1 if due == before else 0
+        before = due
+        if rounds > max_rounds:
+            lane.n[LANE_RUNAWAY] = who
+            return RAN_AWAY
+        if not record(lane, p, due, who, spike(kin, wir, st, who, due, scratch)):
+            return NO_MEMORY
+        for j in range(first, stop):
+            if j != who:
+                spike(kin, wir, st, j, due, scratch)
+            if st.cell[j, MARGIN] != np.inf:
+                continue
+            entry, x = lane.pool[lane.slot[j]], st.cell[j]
+            waited = entry[H_DUE]
+            entry[H_LAST], entry[H_DUE] = max(entry[H_LAST], due), np.nan
+            if not may_cross_wide(entry[H_MARGIN], x[MODES], x[MODES + 1], x[MODES + 2], x[MODES + 3], lane.factor[F_TEST]):
+                cool(st, lane, p, j, entry[H_MARGIN])
+            elif waited <= due:
+                x[MARGIN] = entry[H_MARGIN]
+                above = margin_now(kin, wir, st, j, due, scratch) >= 0.0
+                x[MARGIN] = np.inf
+                if above:
+                    entry[H_DUE] = due
+
+
+@inlined
+def judge_group(kin, wir, st, lane, p, j, now, max_rounds, scratch):
+    """The group of neuron `j` lives up to `now`; F_NOW and F_FALL are prepared."""
+    first, stop = group(wir, p, j)
+    for m in range(first, stop):
+        if not calm(wir, st, lane, p, m, now):
+            return live_group(kin, wir, st, lane, p, first, stop, now, max_rounds, scratch)
+    return OK
+
+
+@inlined
 def judge_wide(kin, wir, st, lane, p, j, now, end, max_rounds, scratch):
     """Hot neuron `j`, whose modes are those of its last event, lives up to `now`; F_NOW and F_FALL are prepared."""
+    if wir.pop[p, P_GROUP] > 1:
+        return np.int64(judge_group(kin, wir, st, lane, p, j, now, max_rounds, scratch))
     entry = lane.pool[lane.slot[j]]
     verdict = np.int64(UNSURE)
     if st.flag[j, 0] == ACTIVE and np.isnan(entry[H_DUE]):
@@ -242,7 +324,7 @@ def carry_wide(kin, wir, st, lane, planf, iota, p, begin, end, per_second, max_r
             code = judge_wide(kin, wir, st, lane, p, j, last, end, max_rounds, scratch)
             if code != OK:
                 return code
-        at -= 1
+        at = min(at, lane.pops[p, L_BASE] + lane.pops[p, L_HOT]) - 1  # a group may have left the pool
     return np.int64(OK)
 
 

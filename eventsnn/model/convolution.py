@@ -41,6 +41,9 @@ class Conv2d:
     stride, padding, dilation : one or two whole numbers (vertical, horizontal)
     groups : channels are cut into so many groups, as in PyTorch
     delay : s, of all synapses
+    tile : one or two whole numbers; the target's neurons of one channel then follow tile by tile of this many rows and columns
+        (row by row within each), so that a tile can be a group of `es.ASNN`; what is left over at the edge has no neurons
+    source_tile : number of neurons that stand for one place of `input_shape`: the size of the source's groups
 
     Nothing but the kernel is stored: rows are worked out at every spike. Raises `ParameterError` for shapes that do not fit
     and for values that are not finite or out of range.
@@ -58,6 +61,8 @@ class Conv2d:
     dilation: Any = 1
     groups: int = 1
     delay: float = 0.0
+    tile: Any = 1
+    source_tile: int = 1
 
     def _numbers(self, where):
         """(kernel, input shape, output shape, stride, padding, dilation), checked."""
@@ -83,31 +88,42 @@ class Conv2d:
                 for n, p, d, k, s in zip(shape[1:], padding, dilation, kernel.shape[2:], stride)]
         if min(size) < 1:
             raise ParameterError(f"kernel of {where} is larger than its input {shape} with padding {padding}")
+        tile, share = two(self.tile, "tile", where, 1), self.source_tile
+        if min(n // t for n, t in zip(size, tile)) < 1:
+            raise ParameterError(f"tile of {where} is {self.tile!r}; it is larger than the result {tuple(size)}")
+        if not isinstance(share, int | np.integer) or share < 1:
+            raise ParameterError(f"source_tile of {where} is {share!r}; it must be a whole number >= 1")
         if not isinstance(self.delay, int | float | np.floating) or not np.isfinite(self.delay) or self.delay < 0.0:
             raise ParameterError(f"delay of {where} is {self.delay!r}; it must be one finite number >= 0")
         return kernel, tuple(map(int, shape)), (kernel.shape[0], *size), stride, padding, dilation
 
     @property
     def output_shape(self):
-        """(channels, height, width) of the target."""
+        """(channels, height, width) of the result."""
         return self._numbers("Conv2d")[2]
+
+    def _n_target(self, out):
+        return out[0] * int(np.prod([n // t * t for n, t in zip(out[1:], two(self.tile, "tile", "Conv2d", 1))]))
 
     def n_synapses(self, n_source, n_target):
         """Number of synapses: pairs of an input and an output whose window contains it."""
         kernel, (_, *size), (_, *out), stride, padding, dilation = self._numbers("Conv2d")
         seen = 1
-        for n, m, k, s, p, d in zip(size, out, kernel.shape[2:], stride, padding, dilation):
-            places = np.arange(m)[:, None] * s - p + np.arange(k) * d
+        for n, m, t, k, s, p, d in zip(size, out, two(self.tile, "tile", "Conv2d", 1), kernel.shape[2:], stride, padding,
+                                       dilation):
+            places = np.arange(m // t * t)[:, None] * s - p + np.arange(k) * d
             seen *= int(((places >= 0) & (places < n)).sum())
-        return seen * kernel.shape[0] * kernel.shape[1]
+        return seen * kernel.shape[0] * kernel.shape[1] * int(self.source_tile)
 
     def validate(self, n_source, n_target, where, same_population=False):
         """Raise `ParameterError` if this cannot connect `n_source` to `n_target` neurons; `where` names the place."""
         _, shape, out, *_ = self._numbers(where)
-        for name, n, dims in (("source", n_source, shape), ("target", n_target, out)):
-            if n != np.prod(dims):
+        for name, n, dims, needs in (("source", n_source, shape, int(np.prod(shape)) * int(self.source_tile)),
+                                     ("target", n_target, out, self._n_target(out))):
+            if n != needs:
+                exact = " = " if needs == np.prod(dims) else " in tiles: "
                 raise ParameterError(f"the {name} of {where} has {n} neurons; the convolution needs "
-                                     f"{' x '.join(map(str, dims))} = {int(np.prod(dims))}")
+                                     f"{' x '.join(map(str, dims))}{exact}{needs}")
 
     def build(self, n_source, n_target, same_population, where):
         """Return the rule as `ConvEdges`."""
@@ -115,8 +131,8 @@ class Conv2d:
         from ..layout import CONVOLUTION
 
         kernel, shape, out, stride, padding, dilation = self._numbers(where)
-        words = np.array([CONVOLUTION, n_target, *shape, *out, *kernel.shape[2:], *stride, *padding, *dilation, self.groups],
-                         np.uint64)
+        words = np.array([CONVOLUTION, n_target, *shape, *out, *kernel.shape[2:], *stride, *padding, *dilation, self.groups,
+                          *two(self.tile, "tile", where, 1), self.source_tile], np.uint64)
         by_input = kernel.reshape(self.groups, -1, *kernel.shape[1:]).transpose(0, 2, 3, 4, 1)
         by_input = np.ascontiguousarray(by_input.reshape(shape[0], *kernel.shape[2:], -1))
         return ConvEdges(words, by_input, self.n_synapses(n_source, n_target), by_input[0].size, float(self.delay))

@@ -59,8 +59,8 @@ WORD_COLUMNS, REAL_COLUMNS = 24, 8  # room for the rules of `kernels.draw` and `
 class _Store:
     """Collects the synapses of all projections into shared arrays, each written once into its final place."""
 
-    def __init__(self, first, shards):
-        self.first, self.shards = first, shards
+    def __init__(self, first, group, shards):
+        self.first, self.group, self.shards = first, group, shards
         self.parts = {"row": [], "d8": [], "d16": [], "delay": [], "post": [], "w32": [], "w64": []}
         self.used = dict.fromkeys(self.parts, 0)
         self.words, self.reals = [], []
@@ -77,8 +77,9 @@ class _Store:
 
     def bounds(self, p):
         """First neuron of each shard of population `p`, and the end."""
-        n = int(self.first[p + 1] - self.first[p])
-        return self.first[p] + np.arange(self.shards + 1) * n // self.shards
+        size = self.group[p]
+        n = int(self.first[p + 1] - self.first[p]) // size
+        return self.first[p] + np.arange(self.shards + 1) * n // self.shards * size
 
     def dense(self, edges):
         """Table entries of a dense projection."""
@@ -208,7 +209,9 @@ def lower(network, shards=1):
         pop["jumps"][p] = bool(np.any(population.jump[:, 0]))
         pop["reset"][p] = population.v_reset is not None
         n_ports = max(n_ports, population.n_ports)
-    store, table, zero_delay = _Store(first, shards), np.zeros((len(network.projections), layout.J_COLUMNS), np.int64), []
+    group = [getattr(population, "group", 1) for population in populations]
+    store, zero_delay = _Store(first, group, shards), []
+    table = np.zeros((len(network.projections), layout.J_COLUMNS), np.int64)
     reals, least = np.zeros((len(network.projections), 2)), []
     for k, projection in enumerate(network.projections.values()):
         a, b = names.index(projection.source), names.index(projection.target)
@@ -231,7 +234,7 @@ def lower(network, shards=1):
     pop_table[:, layout.P_FIRST] = first
     pop_table[:, layout.P_OUT] = np.searchsorted(np.sort(table[:, layout.J_SOURCE]), np.arange(n_pop + 1))
     for column, values in ((layout.P_FIRES, pop["fires"]), (layout.P_JUMPS, pop["jumps"]), (layout.P_CLASS, pop_class),
-                           (layout.P_RESET, pop["reset"]), (layout.P_RANK, ranks(n_pop, zero_delay))):
+                           (layout.P_RESET, pop["reset"]), (layout.P_RANK, ranks(n_pop, zero_delay)), (layout.P_GROUP, group)):
         pop_table[:n_pop, column] = values
     whose = np.repeat(np.arange(n_pop), np.diff(first))
     wiring = layout.Wiring(pop=pop_table, popf=np.column_stack([epoch, horizon]), who=np.column_stack([whose, cls]),

@@ -40,6 +40,7 @@ class LinearNeuron:
     spike_matrix, spike_offset : M [m, m] and c [m] applied at a spike
     state_init : initial x [m] of the modes other than 0 (scalars or arrays [n])
     variables : names of the modes; port_mode : the mode that shows the drive of each port
+    group : 1; see `ASNN`
     set_map : how a settable parameter enters, {"i_offset": gain of v_inf} or {"i_offset": mode}
 
     Raises `ParameterError` for values out of range.
@@ -67,9 +68,14 @@ class LinearNeuron:
     port_mode: tuple = ()
     set_map: dict = field(default_factory=dict)
     kind: str = "LinearNeuron"
+    group: int = 1
 
     def __post_init__(self):
         owner, n = self.kind, count(self.n, "n", self.kind)
+        if not isinstance(self.group, int | np.integer) or self.group < 1 or n % self.group:
+            raise ParameterError(f"group of {owner} must be a whole number >= 1 that divides n = {n}, got {self.group!r}")
+        if self.group > 1 and owner != "ASNN":
+            raise ParameterError(f"group of {owner} must be 1, got {self.group!r}: only ASNN neurons form groups")
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         m = len(self.tau)
         if not 1 <= m <= MAX_MODES:
@@ -285,7 +291,7 @@ def AdaptiveLIF(n, *, tau_mem, tau_syn, v_threshold, tau_adapt, adaptation, v_re
 
 
 def ASNN(n, *, m_f=0.1, tau_phi=5e-3, tau_eta=50e-3, tau_beta=50e-3, tau_gamma=15e-3, theta_0=None, bias=0.0,
-         i_offset=0.0):
+         i_offset=0.0, height=None, group=1):
     """Adaptive spiking neurons: asynchronous pulsed sigma-delta coding with multiplicative adaptation.
 
         tau_phi dS/dt = -(S - bias) + i + i_offset,    tau_beta di/dt = -i,    arrival: i += w q
@@ -294,6 +300,10 @@ def ASNN(n, *, m_f=0.1, tau_phi=5e-3, tau_eta=50e-3, tau_beta=50e-3, tau_gamma=1
 
     V is the signal S; `bias` acts at once, `i_offset` (injected current) through the membrane filter tau_phi. Every
     spike carries the sender's threshold at firing as its amplitude (the ReLU drop-in variant). theta_0 None means m_f.
+
+    height : None, or the amplitude of every spike (binary pulses, for networks trained with the saturating function)
+    group : neurons of every `group` consecutive numbers share S_hat and theta; whoever's S reaches them first spikes for all
+        (max pooling: the group encodes the largest S). At one instant the lowest number goes first
     Source: Zambrano & Bohte 2016, arXiv 1609.02053; Bohte 2012, NIPS.
 
     >>> import eventsnn as es
@@ -314,7 +324,8 @@ def ASNN(n, *, m_f=0.1, tau_phi=5e-3, tau_eta=50e-3, tau_beta=50e-3, tau_gamma=1
                             real(tau_gamma, "tau_gamma", owner, n, above=0.0)],
                         {(0, 1): 1.0 / tau_phi}, [[0.0, 1.0, 0.0, 0.0]], v_inf=bias + i_offset,
                         v_threshold=0.5 * theta_0, v_init=bias, thr=[0.0, 0.0, 1.0, 0.5],
-                        amplitude=(theta_0, [0.0, 0.0, 0.0, 1.0]), spike_matrix=matrix,
-                        spike_offset=[0.0, 0.0, theta_0, m_f * theta_0],
+                        amplitude=(theta_0, [0.0, 0.0, 0.0, 1.0]) if height is None else (
+                            real(height, "height", owner, None, above=0.0), None), spike_matrix=matrix,
+                        spike_offset=[0.0, 0.0, theta_0, m_f * theta_0], group=group,
                         variables=("s", "drive_0", "s_hat", "adaptation"), port_mode=(1,),
                         set_map={"bias": bias, "i_offset": i_offset}, kind=owner)

@@ -35,6 +35,16 @@ def _thin(lowered, longest):
     return longest < math.inf and longest * TYPICAL_RATE * total < FEW
 
 
+def _odd_groups(lowered):
+    """Name of a population of groups that `window` cannot carry, or None."""
+    from .window import four_modes
+
+    for p, name in enumerate(lowered.names):
+        if lowered.wiring.pop[p, layout.P_GROUP] > 1 and not four_modes(lowered, p):
+            return name
+    return None
+
+
 def choose(name, lowered):
     """The scheduler class for `name`; "auto" takes `window` unless a cycle has no delay or little to do, then `heap`.
 
@@ -43,11 +53,15 @@ def choose(name, lowered):
     if name == "auto":
         from .window import longest_window
         longest = longest_window(lowered)
-        name = "heap" if longest == 0.0 or _thin(lowered, longest) else "window"
+        name = "heap" if longest == 0.0 or _thin(lowered, longest) or _odd_groups(lowered) else "window"
     if name not in NAMES:
         raise unknown_name("scheduler", name, ("auto", *NAMES))
     if name in ("window", "layered"):
         from .window import Layered, Window, longest_window
+        odd = _odd_groups(lowered)
+        if odd:
+            raise NetworkError(f"scheduler {name!r} carries groups only of neurons that share four distinct time constants, "
+                               f"unlike population {odd!r}; use 'heap' or 'auto'")
         if name == "window" and longest_window(lowered) > 0.0:
             return Window
         cycle = cycle_of(lowered)

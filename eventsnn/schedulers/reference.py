@@ -23,6 +23,7 @@ from ..layout import (
     P_EPOCH,
     P_FIRES,
     P_FIRST,
+    P_GROUP,
     P_OUT,
     P_RANK,
     REFRACTORY,
@@ -95,6 +96,7 @@ class Reference(Scheduler):
         for _ in range(self.max_rounds):
             self.own.discard((self.state.due[j], j))
             self._emit(j, now, single.spike(*self._args, j, now, self.scratch), spikes)
+            self._follow(j, now)
             if self.state.flag[j, 0] == REFRACTORY:
                 if self.state.due[j] < np.inf:
                     self.own.add((self.state.due[j], j))
@@ -103,6 +105,21 @@ class Reference(Scheduler):
                 self._set_due(j, single.search(*self._args, j, now, self.scratch))
                 return
         raise self.runaway([j])
+
+    def _follow(self, j, now):
+        """All others of the group of neuron `j`, which has just spiked, change as it did."""
+        pop = self.lowered.wiring.pop[self.lowered.wiring.who[j, 0]]
+        first = j - (j - pop[P_FIRST]) % pop[P_GROUP]
+        for m in range(first, first + pop[P_GROUP]):
+            if m == j:
+                continue
+            due = self.state.due[m]
+            self.own.discard((due, m))
+            single.spike(*self._args, m, now, self.scratch)
+            if due <= now and single.margin_now(*self._args, m, now, self.scratch) >= 0.0:
+                self._set_due(m, now)
+            elif due < np.inf:
+                self._set_due(m, single.search(*self._args, m, now, self.scratch))
 
     def _deliver(self, arrival, now):
         """Add the synapses of one row; returns the neurons reached."""

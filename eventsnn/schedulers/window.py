@@ -82,6 +82,15 @@ def _chords(kinetics, c):
     return np.concatenate(rows)
 
 
+def four_modes(lowered, p):
+    """Whether population `p` is of one class of four modes that `kernels.wide` carries."""
+    wiring, kinetics = lowered.wiring, lowered.kinetics
+    c = wiring.pop[p, layout.P_CLASS]
+    return (c >= 0 and kinetics.i[c, layout.N_MODES] == WIDE_MODES and not kinetics.i[c, layout.N_COUPLED]
+            and kinetics.i[c, layout.SOLVER] == layout.GENERAL and not wiring.pop[p, layout.P_JUMPS]
+            and bool(wiring.pop[p, layout.P_FIRES]) and bool(np.isfinite(wiring.popf[p, layout.P_HORIZON])))
+
+
 class _Course(NamedTuple):
     """How windows go through a network; the same for all its simulations."""
 
@@ -284,17 +293,11 @@ class Window(Scheduler):
             found = max(found, -max(rule[draw.MEAN] - spread, rule[draw.LOW]), min(rule[draw.MEAN] + spread, rule[draw.HIGH]))
         return found
 
-    def _four_modes(self, p, c):
-        wiring, kinetics = self.lowered.wiring, self.lowered.kinetics
-        return (kinetics.i[c, layout.N_MODES] == WIDE_MODES and not kinetics.i[c, layout.N_COUPLED]
-                and kinetics.i[c, layout.SOLVER] == layout.GENERAL and not wiring.pop[p, layout.P_JUMPS]
-                and bool(wiring.pop[p, layout.P_FIRES]) and np.isfinite(wiring.popf[p, layout.P_HORIZON]))
-
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
         if p in self._mixed:
             return factors.MIXED
-        if c >= 0 and self._four_modes(p, c):
+        if four_modes(self.lowered, p):
             return factors.WIDE
         if c < 0 or wiring.pop[p, layout.P_JUMPS] or kinetics.i[c, layout.N_MODES] > MAX_KEPT:
             return factors.GENERAL_PATH
