@@ -202,15 +202,64 @@ class Softmax:
 
 @dataclass(eq=False)
 class Residual:
-    """x + layers(x)."""
+    """shortcut(x) + layers(x); an empty `shortcut` is x itself."""
 
     layers: list = field(default_factory=list)
+    shortcut: list = field(default_factory=list)
 
     def __call__(self, x):
-        return x + evaluate(self.layers, x)
+        return evaluate(self.shortcut, x) + evaluate(self.layers, x)
 
 
-LAYERS = (Linear, Conv2d, BatchNorm, ReLU, AvgPool2d, MaxPool2d, Flatten, Dropout, Softmax, Residual)
+@dataclass(eq=False)
+class Saturation:
+    """The saturating function that an adapting neuron with pulses of one height computes; for x <= `cutoff` it is 0.
+
+    m_f, tau_eta, tau_gamma (s), theta_0 (None: m_f) : of the neuron, see `es.ASNN`
+    cutoff : 0, or theta_0 / 2, below which the neuron is silent
+
+    Source: Zambrano et al., Frontiers in Neuroscience 12:987 (2019), in the form of their group's public code.
+
+    >>> Saturation(0.1)(np.array([0.0, 1.0, 5.0])).round(3)
+    array([0.   , 1.   , 2.607])
+    """
+
+    m_f: float = 0.1
+    tau_eta: float = 50e-3
+    tau_gamma: float = 15e-3
+    theta_0: float = None
+    cutoff: float = 0.0
+
+    def __post_init__(self):
+        self.theta_0 = self.m_f if self.theta_0 is None else self.theta_0
+        for name, least in (("m_f", False), ("tau_eta", False), ("tau_gamma", False), ("theta_0", False), ("cutoff", True)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float | np.floating) or not np.isfinite(value) or value < 0 or not (value or least):
+                raise ParameterError(f"{name} of Saturation must be a finite number {'>=' if least else '>'} 0, got {value!r}")
+
+    def line(self):
+        """(c1, c2, c3, c4): the interval between pulses in a steady state is about tau_eta (c1 x + c2) / (c3 x + c4)."""
+        m_f, eta, gamma, theta = self.m_f, self.tau_eta, self.tau_gamma, self.theta_0
+        return (2.0 * m_f * gamma**2, 2.0 * theta * eta * gamma, gamma * (m_f * gamma + 2.0 * (m_f + 1.0) * eta),
+                theta * eta * (gamma + eta))
+
+    def trace(self, x):
+        """Decoded output just before a pulse, in units of its height."""
+        c1, c2, c3, c4 = self.line()
+        return 1.0 / np.expm1((c1 * x + c2) / (c3 * x + c4))
+
+    @property
+    def height(self):
+        """Height of the pulses such that 1 becomes 1."""
+        return 1.0 / (self.trace(1.0) - self.trace(0.5 * self.theta_0) + 0.5)
+
+    def __call__(self, x):
+        x = np.maximum(x, 0.0)
+        found = self.height * (self.trace(x) - self.trace(0.5 * self.theta_0) + 0.5)
+        return np.where(x > self.cutoff, np.maximum(found, 0.0), 0.0)
+
+
+LAYERS = (Linear, Conv2d, BatchNorm, ReLU, Saturation, AvgPool2d, MaxPool2d, Flatten, Dropout, Softmax, Residual)
 
 
 def evaluate(layers, x, each=False):

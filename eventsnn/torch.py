@@ -1,4 +1,4 @@
-"""First-spike layers for PyTorch (extra `torch`): exact forward and backward passes of eventsnn inside an autograd graph.
+"""For PyTorch (extra `torch`): first-spike layers with exact forward and backward passes; the function of adapting neurons.
 
 Nothing else in eventsnn needs PyTorch. Times are in units of tau_syn; inf means that a neuron does not spike. The layers run on
 the CPU in double precision, whatever the type of the tensors, and answer in that type.
@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from . import ann
 from .errors import ParameterError, unknown_name
 from .learn.first_spike.network import FirstSpikeNetwork
 
@@ -126,3 +127,27 @@ def first_spike_cross_entropy(times, labels, xi=0.2, alpha=0.005, beta=1.0):
     exponents = torch.where(heard[:, None], exponents, torch.zeros_like(exponents))
     loss = torch.logsumexp(exponents, dim=1) + safe / xi + alpha * torch.exp(safe / beta)
     return torch.where(heard, loss, torch.full_like(loss, 100.0)).mean()
+
+
+class Saturation(torch.nn.Module):
+    """The saturating function of an adapting neuron, to train networks that `es.convert` turns into ones with binary pulses.
+
+    A network begins with one, which stands for the encoding of its inputs. Parameters and source: see `es.ann.Saturation`.
+
+    >>> import torch
+    >>> Saturation(0.1)(torch.tensor([0.0, 1.0, 5.0])).round(decimals=3)
+    tensor([0.0000, 1.0000, 2.6070])
+    """
+
+    def __init__(self, m_f=0.1, tau_eta=50e-3, tau_gamma=15e-3, theta_0=None, cutoff=0.0):
+        super().__init__()
+        self.plain = ann.Saturation(m_f, tau_eta, tau_gamma, theta_0, cutoff)
+        self.m_f, self.tau_eta, self.tau_gamma, self.theta_0, self.cutoff = m_f, tau_eta, tau_gamma, self.plain.theta_0, cutoff
+
+    def forward(self, x):
+        """The function of every element of `x`."""
+        c1, c2, c3, c4 = self.plain.line()
+        safe = x.clamp(min=0.0)
+        shift = 0.5 - self.plain.trace(0.5 * self.theta_0)
+        found = self.plain.height * (1.0 / torch.expm1((c1 * safe + c2) / (c3 * safe + c4)) + shift)
+        return torch.where(x > self.cutoff, found.clamp(min=0.0), torch.zeros_like(x))

@@ -9,16 +9,16 @@ import numpy as np
 from .. import ann
 from ..engine import Simulation
 from ..errors import InputError
-from ..model.connections import Dense
-from ..model.convolution import Conv2d
 from ..model.network import Network
 from ..model.neurons import ASNN, LinearNeuron
 from ..record import Record
 from ..types import Counts, Tally
+from .decode import heights, mean_decoded
 from .stages import fold
+from .wiring import connection
 
 INPUT, TWIN, OUTPUT = "input", "input-", "output"
-AT_ONCE, FILTERED = "at once", "filtered"  # how biases of spiking neurons act
+AT_ONCE, IN_TURN = "at once", "in turn"  # how biases of spiking neurons act
 
 
 @dataclass(frozen=True)
@@ -66,58 +66,59 @@ class AsnnModel:
         self.m_f, self.theta_0 = m_f, theta_0
         self.tau_phi, self.tau_eta, self.tau_beta, self.tau_gamma = tau_phi, tau_eta, tau_beta, tau_gamma
         self.tau_readout, self.bias = tau_readout, bias
-        self.stages = fold(layers, shape)
+        self.front, self.stages = fold(layers, shape)
+        self.height = None  # of all pulses, where the network was trained with the saturating function
+        if isinstance(self.stages[0].activation, ann.Saturation):
+            self.height = ann.Saturation(m_f, tau_eta, tau_gamma, theta_0).height
         self._networks = {}
         self.network()
 
     @property
     def names(self):
         """Populations of spiking neurons that stand for ReLUs, in order."""
-        return [f"layer{k}" for k in range(1, len(self.stages))]
+        return [f"layer{k}" for k in range(1, len(self.stages) - 1)]
 
     def network(self, signed=False):
         """The `es.Network`; `signed`: with a second input population for negative values."""
-        if signed not in self._networks:
-            self._networks[signed] = self._build(signed)
-        return self._networks[signed]
+        return self._made(signed, True)
 
-    def _build(self, signed):
-        net, n = Network(), int(np.prod(self.shape))
+    def _made(self, signed, biased):
+        if (signed, biased) not in self._networks:
+            self._networks[signed, biased] = self._build(signed, biased)
+        return self._networks[signed, biased]
+
+    def _build(self, signed, biased):
+        """`biased`: with biases from the beginning."""
+        net, names = Network(), [INPUT, *self.names, OUTPUT]
         constants = {"m_f": self.m_f, "theta_0": self.theta_0, "tau_phi": self.tau_phi, "tau_eta": self.tau_eta,
-                     "tau_beta": self.tau_beta, "tau_gamma": self.tau_gamma}
-        net.add(INPUT, ASNN(n, **constants))
-        if signed:
-            net.add(TWIN, ASNN(n, **constants))
-        source = INPUT
-        for name, stage in zip([*self.names, OUTPUT], self.stages):
-            size = int(np.prod(stage.out_shape))
-            bias = np.repeat(stage.affine.bias, size // stage.affine.bias.size)
+                     "tau_beta": self.tau_beta, "tau_gamma": self.tau_gamma, "height": self.height}
+        scale = self.tau_eta / self.tau_beta  # so that what arrives has the mean of what the sender decodes
+        for name, stage in zip(names, self.stages):
+            bias = stage.bias
             if name == OUTPUT:
-                net.add(name, LinearNeuron(size, [self.tau_readout, self.tau_beta], {(0, 1): 1.0 / self.tau_readout},
+                net.add(name, LinearNeuron(stage.n, [self.tau_readout, self.tau_beta], {(0, 1): 1.0 / self.tau_readout},
                                            [[0.0, 1.0]], v_inf=bias, v_threshold=np.inf, v_init=bias, port_mode=(1,)))
             else:
-                net.add(name, ASNN(size, **({"bias": bias} if self.bias == AT_ONCE else {"i_offset": bias}), **constants))
-            net.connect(source, name, self._connection(stage, 1.0))
-            if signed and source == INPUT:
-                net.connect(TWIN, name, self._connection(stage, -1.0))
-            source = name
+                given = {"bias": bias} if self.bias == AT_ONCE else {"i_offset": bias} if biased else {}
+                net.add(name, ASNN(stage.n, group=stage.tiled, **given, **constants))
+            if name == INPUT and signed:
+                net.add(TWIN, ASNN(stage.n, **constants))
+            for branch in stage.branches:
+                for source, sign in ((names[branch.source], 1.0), *([(TWIN, -1.0)] if signed and branch.source == 0 else [])):
+                    net.connect(source, name, connection(branch, self.stages[branch.source], stage, sign * scale, self.dtype))
         return net
 
-    def _connection(self, stage, sign):
-        """Pulses are scaled by tau_eta / tau_beta, so that what arrives has the mean of what the sender decodes."""
-        affine, scale = stage.affine, sign * self.tau_eta / self.tau_beta
-        if isinstance(affine, ann.Conv2d):
-            return Conv2d((scale * affine.weight).astype(self.dtype), stage.in_shape, affine.stride, affine.padding,
-                          dilation=affine.dilation, groups=affine.groups)
-        return Dense(np.ascontiguousarray((scale * affine.weight.T).astype(self.dtype)))
+    def _signed(self, flat):
+        return self.height is None and bool((flat < 0.0).any())
 
     def _checked(self, images):
+        """The inputs [n, neurons] for `images`, after the layers that come before all maps."""
         images = np.asarray(images, np.float64)
         if images.shape[1:] != self.shape:
             raise InputError(f"images must have shape [n, {', '.join(map(str, self.shape))}], got {list(images.shape)}")
         if not np.all(np.isfinite(images)):
             raise InputError(f"images must be finite, got {images[~np.isfinite(images)][0]!r}")
-        return images.reshape(len(images), int(np.prod(self.shape)))
+        return ann.evaluate(self.front, images).reshape(len(images), self.stages[0].n)
 
     def run(self, images, until=0.05, *, times=None, jobs=0, scheduler="auto", progress=False):
         """Show every image [n, ...], in the ANN's own range, for `until` s to a network at rest; returns an `AsnnRun`.
@@ -132,7 +133,7 @@ class AsnnModel:
         if times.size and not (np.all(np.diff(times) > 0.0) and times[0] >= 0.0 and times[-1] <= until):
             raise InputError(f"times must increase from 0 to until = {until!r}, got {times!r}")
         jobs = min(jobs or os.cpu_count() or 1, max(len(flat), 1))
-        net = self.network(bool((flat < 0.0).any()))
+        net = self._made(self._signed(flat), self.bias == AT_ONCE)
         record = Record(spikes=[], v={OUTPUT: "all"}, v_times=times) if times.size else Record(spikes=[])
 
         def work(first):
@@ -150,40 +151,47 @@ class AsnnModel:
         found = [parts[k % jobs][k // jobs] for k in range(len(flat))]
         return self._collected(found, times)
 
-    def report(self, images, start=0.2, until=0.4, step=1e-3, scheduler="auto"):
+    def report(self, images, start=0.2, until=0.4, scheduler="auto"):
         """How well every layer of spiking neurons stands for its ReLUs: a list of `LayerReport`, the input first.
 
-        Decoded is the mean of S_hat, the decay-filtered pulses, over `start` to `until`, read every `step` (s), for each neuron
-        and image [n, ...] (a few are enough). Slope is that of the line through 0. Raises as `run`.
+        Decoded is the mean over `start` to `until` (s) of the pulses of a neuron, each decaying with tau_eta, with heights
+        found from its spike times alone; for each neuron and image [n, ...] (a few are enough). Slope is that of the line
+        through 0. Raises as `run`, and `InputError` unless 0 <= start < until.
         """
+        if not 0.0 <= start < until < np.inf:
+            raise InputError(f"start and until of report must be finite with 0 <= start < until, got {start!r}, {until!r}")
         flat = self._checked(images)
-        signed = bool((flat < 0.0).any())
-        simulation = Simulation(self.network(signed), record=Record(spikes=[]), scheduler=scheduler, progress=False)
-        outputs = ann.evaluate(self.layers, np.asarray(images, np.float64), each=True)
-        wanted = [flat, *(outputs[stage.layer].reshape(len(flat), -1) for stage in self.stages[:-1])]
-        names = [INPUT, *self.names]
-        sums, spikes = [np.zeros(activity.shape) for activity in wanted], np.zeros(len(names))
-        moments = np.arange(start, until, step)
+        names, signed, first = [INPUT, *self.names], self._signed(flat), self.stages[0]
+        record = Record(spikes=[*names, *([TWIN] if signed else [])])
+        simulation = Simulation(self.network(signed), record=record, scheduler=scheduler, progress=False)
+        outputs = [flat.reshape(-1, *first.shape) if first.activation is None else first.activation(flat)]
+        for stage in self.stages[1:-1]:
+            outputs.append(stage(outputs))
+        wanted = [output.reshape(len(flat), -1) for output in outputs]
+        decoded, spikes = [np.zeros(activity.shape) for activity in wanted], np.zeros(len(names))
         for k, row in enumerate(flat):
             simulation.reset()
             self._drive(simulation, row)
-            for moment in moments:
-                simulation.news(float(moment), whole=True)
-                for total, name in zip(sums, names):
-                    total[k] += simulation.state(name)["s_hat"]
-                if signed:
-                    sums[0][k] -= simulation.state(TWIN)["s_hat"]
-            counts = simulation.result().counts.spikes
-            spikes += [counts[name] for name in names]
+            run = simulation.run(until)
+            for at, (name, stage) in enumerate(zip(names, self.stages)):
+                decoded[at][k] = self._decoded(run.spikes[name], stage, start, until)
+                spikes[at] += run.counts.spikes[name]
+            if signed:
+                decoded[0][k] -= self._decoded(run.spikes[TWIN], first, start, until)
         reports = []
-        for name, total, activity, n in zip(names, sums, wanted, spikes):
-            decoded = total / max(moments.size, 1)
+        for name, found, activity, stage, n in zip(names, decoded, wanted, self.stages, spikes):
             size = float((activity * activity).sum())
-            slope = float((decoded * activity).sum()) / size if size else float("nan")
-            rms = float(np.sqrt(((decoded - activity) ** 2).sum() / size)) if size else float("nan")
-            rate = n / (activity.size * moments[-1]) if moments.size and activity.size else 0.0
-            reports.append(LayerReport(name, activity.shape[1], slope, rms, float(rate)))
+            slope = float((found * activity).sum()) / size if size else float("nan")
+            rms = float(np.sqrt(((found - activity) ** 2).sum() / size)) if size else float("nan")
+            rate = n / (stage.n * len(flat) * until) if len(flat) else 0.0
+            reports.append(LayerReport(name, stage.n, slope, rms, float(rate)))
         return reports
+
+    def _decoded(self, spikes, stage, start, until):
+        neurons = spikes.neurons // stage.tiled
+        height = self.height * np.ones(len(neurons)) if self.height is not None else heights(
+            spikes.times, neurons, m_f=self.m_f, theta_0=self.theta_0, tau_gamma=self.tau_gamma)
+        return mean_decoded(spikes.times, neurons, height, stage.n // stage.tiled, start, until, self.tau_eta)
 
     def _drive(self, simulation, row):
         simulation.set(INPUT, i_offset=np.maximum(row, 0.0))
@@ -192,6 +200,14 @@ class AsnnModel:
 
     def _show(self, simulation, row, until):
         self._drive(simulation, row)
+        if self.bias == IN_TURN:
+            hidden = list(zip(self.names, self.stages[1:]))
+            for depth in sorted({stage.depth for _, stage in hidden}):
+                if depth * self.tau_phi < until:
+                    simulation.news(depth * self.tau_phi, whole=True)
+                    for name, stage in hidden:
+                        if stage.depth == depth:
+                            simulation.set(name, i_offset=stage.bias)
         simulation.news(until, whole=True)
         return simulation.state(OUTPUT)["v"], simulation.result()
 

@@ -16,7 +16,7 @@ def _constant(value, name, above=0.0):
 
 
 def convert(network, to="asnn", *, input_shape=None, m_f=0.3, theta_0=None, tau_phi=5e-3, tau_eta=50e-3, tau_beta=50e-3,
-            tau_gamma=15e-3, tau_readout=None, bias="filtered", dtype="float32"):
+            tau_gamma=15e-3, tau_readout=None, bias="in turn", dtype="float32"):
     """A trained ReLU network as an event-driven spiking one; its weights are used unchanged.
 
     network : a list of `es.ann` layers or a `torch.nn.Sequential`
@@ -27,8 +27,9 @@ def convert(network, to="asnn", *, input_shape=None, m_f=0.3, theta_0=None, tau_
     theta_0 : resting threshold, None: m_f
     tau_phi, tau_eta, tau_beta, tau_gamma : s, of the membrane, the refractory response, the postsynaptic current, the threshold
     tau_readout : s, of the membranes of the readout, None: tau_phi; 50e-3 smooths the logits
-    bias : "filtered", through the membrane, as what arrives; or "at once", in full from t = 0 on, with which networks begin
-        with a burst that takes several tau_eta to fade. In the end both are the same
+    bias : "in turn", through the membrane, that of a layer d steps from the input from d tau_phi on, when what the layer is
+        to add to it begins to arrive; or "at once", in full from t = 0 on, with which networks begin with a burst that takes
+        several tau_eta to fade. In the end both are the same
     dtype : "float32" or "float64", of the weights
 
     Returns an `AsnnModel`: `run(images, until=0.05)`, `report(images)`, `network()`.
@@ -47,16 +48,16 @@ def convert(network, to="asnn", *, input_shape=None, m_f=0.3, theta_0=None, tau_
     if not layers:
         raise ParameterError("the network to convert has no layers")
     if input_shape is None:
-        known = [layer for layer in layers if not isinstance(layer, ann.Dropout)]
+        known = [layer for layer in layers if not isinstance(layer, ann.Dropout | ann.Saturation | ann.BatchNorm)]
         if not known or not isinstance(known[0], ann.Linear):
             raise ParameterError("input_shape must be given: the first layer is no Linear, which would say it")
         input_shape = (known[0].weight.shape[1],)
     if dtype not in ("float32", "float64"):
         raise ParameterError(f"dtype of convert must be 'float32' or 'float64', got {dtype!r}")
-    from .asnn import AT_ONCE, FILTERED, AsnnModel
+    from .asnn import AT_ONCE, IN_TURN, AsnnModel
 
-    if bias not in (AT_ONCE, FILTERED):
-        raise ParameterError(f"bias of convert must be {AT_ONCE!r} or {FILTERED!r}, got {bias!r}")
+    if bias not in (AT_ONCE, IN_TURN):
+        raise ParameterError(f"bias of convert must be {AT_ONCE!r} or {IN_TURN!r}, got {bias!r}")
 
     return AsnnModel(layers, input_shape, m_f=_constant(m_f, "m_f"),
                      theta_0=_constant(m_f if theta_0 is None else theta_0, "theta_0"), tau_phi=_constant(tau_phi, "tau_phi"),

@@ -17,6 +17,8 @@ def read(network):
     if isinstance(network, list | tuple):
         found = []
         for layer in network:
+            if isinstance(layer, ann.Residual):
+                layer = ann.Residual(read(layer.layers), read(layer.shortcut))
             found += [layer] if isinstance(layer, ann.LAYERS) else read(layer)
         return found
     name = type(network).__name__
@@ -76,6 +78,7 @@ _TORCH = {
     "BatchNorm1d": _norm,
     "BatchNorm2d": _norm,
     "ReLU": lambda m: ann.ReLU(),
+    "Saturation": lambda m: ann.Saturation(m.m_f, m.tau_eta, m.tau_gamma, m.theta_0, m.cutoff),
     "AvgPool2d": _pool(ann.AvgPool2d),
     "MaxPool2d": _pool(ann.MaxPool2d),
     "Flatten": _flatten,

@@ -38,7 +38,7 @@ ALLOWED = {
     "ann": {"errors"},
     "conversion": {"ann", "engine", "record", "run", "io", "model", "types", "errors"},
     "hardware": {"engine", "record", "learn", "kernels", "run", "model", "jit", "types", "errors"},
-    "torch": {"learn", "types", "errors"},
+    "torch": {"ann", "learn", "types", "errors"},
     "report": {"engine", "run", "energy", "io", "types", "errors"},
     "experiments": {"learn", "hardware", "conversion", "ann", "report", "data", "engine", "record", "run", "energy", "io",
                     "model", "kernels", "schedulers", "jit", "types", "errors", "progress"},
