@@ -226,19 +226,29 @@ class Simulation:
             at += ids.size
         return traces
 
+    def voltage(self, name):
+        """V [n] of population `name` at the current time. Raises as `state` does."""
+        low, p = self.lowered, self._stateful(name)
+        return self.scheduler.voltage(np.arange(low.first[p], low.first[p + 1]))
+
+    def _stateful(self, name):
+        """Number of population `name`, which must have a state."""
+        low = self.lowered
+        if name not in low.names:
+            raise unknown_name("population", name, low.names)
+        p = low.pop(name)
+        if not isinstance(low.populations[p], LinearNeuron):
+            raise InputError(f"population {name!r} is {low.populations[p].kind} and has no state")
+        return p
+
     def state(self, name):
         """State of population `name` at the current time, a dict of arrays.
 
         v [n], drive_0, drive_1, ... [n] per port, threshold [n], refractory_until [n] (-inf: not refractory, inf: for
         good), and every further variable of the model by its name.
         """
-        low, state = self.lowered, self.scheduler.state
-        if name not in low.names:
-            raise unknown_name("population", name, low.names)
-        p = low.pop(name)
+        low, state, p = self.lowered, self.scheduler.state, self._stateful(name)
         population = low.populations[p]
-        if not isinstance(population, LinearNeuron):
-            raise InputError(f"population {name!r} is {population.kind} and has no state")
         ids = np.arange(low.first[p], low.first[p + 1])
         modes = self.scheduler.modes(ids)
         m = len(population.tau)

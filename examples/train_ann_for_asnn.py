@@ -1,5 +1,7 @@
 """Train the plain ReLU networks that are shipped for conversion (needs PyTorch), and write them as files for `evaluate`.
 
+While they are trained, ReLUs are disturbed as the neurons that will stand for them are (`rippled`); afterwards they are plain.
+
 Usage: python examples/train_ann_for_asnn.py NAME [--epochs N] [--out FILE], NAME one of asnn-mnist-mlp, asnn-mnist-cnn,
 asnn-fashion-cnn, asnn-iris, asnn-sonar. The last epoch is taken; the test set is looked at once, at the end.
 """
@@ -60,6 +62,13 @@ def disturbed(images, shift, mirror, draw):
     return images
 
 
+def rippled(module, given, y, m_f=0.3):
+    """What an adapting neuron decodes at some instant instead of `y`: 0 below m_f / 2, else up to half a threshold off."""
+    if not module.training:
+        return y
+    return torch.where(y > 0.5 * m_f, y + m_f * (1.0 + 0.25 * y) * (torch.rand_like(y) - 0.5), torch.zeros_like(y))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=NETWORKS)
@@ -75,6 +84,10 @@ def main():
     epochs = options.epochs or epochs
     parts = {split: (torch.tensor(x, dtype=torch.float32), torch.tensor(y)) for split, (x, y) in reader().items()}
     (x, y), net = parts["train"], make()
+    if data != "iris":
+        for module in net.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_hook(rippled)
     steps = epochs * -(-len(x) // batch)
     optimiser = torch.optim.Adam(net.parameters(), 1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

@@ -209,7 +209,7 @@ class AsnnModel:
                         if stage.depth == depth:
                             simulation.set(name, i_offset=stage.bias)
         simulation.news(until, whole=True)
-        return simulation.state(OUTPUT)["v"], simulation.result()
+        return simulation.voltage(OUTPUT), simulation.result()
 
     def _collected(self, found, times):
         logits = np.array([v for v, _ in found]).reshape(len(found), int(np.prod(self.stages[-1].out_shape)))

@@ -57,7 +57,8 @@ from .mixed import begin_cell_mixed, carry_mixed, prepare_ends
 from .neuron import cell_end, epoch_end, rescale, search, voltage
 from .stream import CHORD
 from .team import meet
-from .wide import begin_cell_wide, carry_wide
+from .wide import begin_cell_wide
+from .wide_window import carry_wide
 from .window import begin_cell, carry
 
 # settings: buckets per second; longest window, s

@@ -229,6 +229,65 @@ def wide_arrival(typing, neuron, weight, jump, factors):
     return types.int64(types.int64, types.float64, types.int64, types.int64), generate
 
 
+def _gathered(builder, cell, size, offset):
+    """One double of each of the four records that follow each other from address `cell`."""
+    found = ir.Constant(_V4, ir.Undefined)
+    for k in range(4):
+        at = builder.add(cell, builder.add(builder.mul(size, _I64(k)), _I64(offset)))
+        found = builder.insert_element(found, builder.load(_at(builder, at, None, _F64)), _I32(k))
+    return found
+
+
+@intrinsic
+def wide_column(typing, cell, size, table, n, offset, factors):
+    """Rows of arrivals at the four neurons whose records of `size` bytes begin at address `cell`, until one trips the test.
+
+    table : address of `n` >= 1 records of 64 bytes {address of the weights (f4), amplitude, jumps of the modes}; the weight of
+    the first neuron lies `offset` bytes after that address. factors : address of the twelve of the test `wide.wide_test`. Only
+    the first two modes change, by the sums of `wide_arrival`. Returns 16 x (rows added) + the neurons that the last one trips.
+    """
+
+    def generate(context, builder, signature, args):
+        cell, size, table, n, offset, factors = args
+        margin, s, i, r, a = (_gathered(builder, cell, size, 8 * k) for k in range(5))
+        f = [_splat(builder, builder.load(_at(builder, factors, _I64(8 * k), _F64))) for k in range(12)]
+        mul, add = builder.fmul, builder.fadd
+        products = [mul(f[2], r), mul(f[3], a)]
+        base = add(margin, add(*products))
+        low = add(_larger(builder, mul(f[6], r), mul(f[10], r)), _larger(builder, mul(f[7], a), mul(f[11], a)))
+        narrow = _slack(builder, margin, products)
+        before = builder.block
+        loop, done = builder.append_basic_block("rows"), builder.append_basic_block("done")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        row, slow, fast = builder.phi(_I64), builder.phi(_V4), builder.phi(_V4)
+        entry = builder.add(table, builder.shl(row, _I64(6)))
+        weights = builder.add(builder.load(_at(builder, entry, None, _I64)), offset)
+        q, j0, j1 = (_splat(builder, builder.load(_at(builder, entry, _I64(8 * k), _F64))) for k in (1, 2, 3))
+        w = builder.load(_at(builder, weights, None, ir.VectorType(_F32, 4)), align=4)
+        w = mul(builder.fpext(w, _V4), q)
+        x, y = add(slow, mul(w, j0)), add(fast, mul(w, j1))
+        terms = [mul(f[0], x), mul(f[1], y)]
+        fall = add(low, add(_larger(builder, mul(f[4], x), mul(f[8], x)), _larger(builder, mul(f[5], y), mul(f[9], y))))
+        value = add(add(base, add(*terms)), _larger(builder, fall, ir.Constant(_V4, [0.0] * 4)))
+        slack = mul(add(_absolute(builder, terms[0]), _absolute(builder, terms[1])), ir.Constant(_V4, [SLACK] * 4))
+        trips = _mask(builder, _reaches(builder, value, add(narrow, slack)))
+        following = builder.add(row, _I64(1))
+        for phi, first, later in ((row, _I64(0), following), (slow, s, x), (fast, i, y)):
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, builder.block)
+        over = builder.or_(builder.icmp_signed("!=", trips, _I64(0)), builder.icmp_signed(">=", following, n))
+        builder.cbranch(over, done, loop)
+        builder.position_at_end(done)
+        for k in range(4):
+            at = builder.add(cell, builder.mul(size, _I64(k)))
+            builder.store(builder.extract_element(x, _I32(k)), _at(builder, at, _I64(8), _F64))
+            builder.store(builder.extract_element(y, _I32(k)), _at(builder, at, _I64(16), _F64))
+        return builder.or_(builder.shl(following, _I64(4)), trips)
+
+    return types.int64(*[types.int64] * 6), generate
+
+
 STEPS = {(w, t.__name__[6:]): _make_step(w, t) for w in ("row", "f4", "f8") for t in (_test_end, _test_cell, _test_chord)}
 
 

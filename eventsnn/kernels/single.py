@@ -164,9 +164,14 @@ def could_fire(kin, wir, st, now, scratch):
 
 @kernel
 def change(kin, wir, st, first, v_inf, bias, now, scratch):
-    """New v_inf [n] and thresholds of neurons `first` on: V is continuous, except for a `bias`; what is due is found."""
+    """New v_inf [n] and thresholds of neurons `first` on: V is continuous, except for a `bias`; what is due is found.
+
+    Neurons for which nothing is new are left as they are.
+    """
     for i in range(v_inf.size):
         j = first + i
+        if v_inf[i] == st.par[j, S_V_INF] and st.cell[j, MARGIN] == v_inf[i] - st.par[j, S_THETA]:
+            continue
         if v_inf[i] != st.par[j, S_V_INF]:
             v = neuron.voltage(kin, wir, st, j, now, scratch)
             st.par[j, S_V_INF] = v_inf[i]

@@ -1,4 +1,4 @@
-"""Carry a population of one kinetic class with four modes through one window: adapting neurons, graded spikes, no jumps of V.
+"""Neurons of one kinetic class with four modes in a window: adapting neurons, graded spikes, no jumps of V.
 
 The test CELL over four modes for every arrival, hot neurons as in `window`; a hot neuron lives up to an arrival before the
 arrival is added, and its spikes, which may change modes, are solved one by one.
@@ -9,63 +9,34 @@ import numpy as np
 from ..jit import inlined, inner
 from ..layout import (
     ACTIVE,
-    CSR_F32,
-    CSR_F64,
-    CSR_SCALAR,
-    DENSE_F32,
-    DENSE_F64,
-    J_KIND,
-    J_PORT,
-    J_SCALAR,
-    J_SOURCE,
-    J_WEIGHT,
     MARGIN,
     MARGIN_ROW,
     MODES,
     P_CLASS,
-    P_FIRST,
     P_GROUP,
     P_HORIZON,
     P_RESET,
-    PROCEDURAL,
     RATE_HI,
-)
-from .calendar import (
-    PROJECTION_BITS,
-    R_AMPLITUDE,
-    R_END,
-    R_FIRST,
-    R_KEY,
-    R_TIME,
-    RECORD_WORDS,
-    RECORDS,
-    collect,
 )
 from .elementary import exp
 from .factors import W_WIDE
-from .fanout import drawn_part, weights_drawn
 from .flow import decay, read_row
-from .general import rouse
 from .groups import group
 from .hot import NO, NO_MEMORY, OK, RAN_AWAY, SURE, UNSURE, advance, cool, heat, record
 from .lane import (
     F_FALL,
-    F_JUMP,
     F_NOW,
     F_TEST,
     H_DUE,
-    H_ID,
     H_LAST,
     H_MARGIN,
     L_BASE,
     L_HOT,
     LANE_HOT_EVENTS,
-    LANE_ROWS,
     LANE_RUNAWAY,
     LANE_SEARCHES,
 )
-from .memory import ADDRESS, load_float, load_int
-from .neuron import S_EXP, S_PULL, S_ROW, arrival_row, cell_end, epoch_start, margin_now, search, spike
+from .neuron import S_EXP, S_ROW, cell_end, epoch_start, margin_now, search, spike
 from .simd import SLACK, address, wide_arrival
 
 WIDE_MODES = 4
@@ -240,91 +211,29 @@ def judge_wide(kin, wir, st, lane, p, j, now, end, max_rounds, scratch):
     return np.int64(live_wide(kin, wir, st, lane, p, j, now, max_rounds, scratch))
 
 
-@inner
-def carry_wide(kin, wir, st, lane, planf, iota, p, begin, end, per_second, max_rounds, scratch):
-    """Carry population `p` from `begin` to `end` (exclusive). Returns OK, NO_MEMORY or RAN_AWAY."""
-    n = collect(wir, lane, p, begin, end, per_second)
-    if n < 0:
-        return np.int64(NO_MEMORY)
-    rouse(st, lane, p, end)
-    if n == 0 and lane.pops[p, L_HOT] == 0:
-        return np.int64(OK)
-    c, start, pop_first = wir.pop[p, P_CLASS], epoch_start(wir, st, p), wir.pop[p, P_FIRST]
-    horizon = cell_end(wir, st, p, begin)
-    wide_test(kin, c, begin - start, horizon - start, lane, scratch)
-    base, f, pulled = lane.mem[RECORDS, ADDRESS], lane.factor[F_TEST], scratch[S_PULL]
-    lane.n[LANE_ROWS] += n
-    told, known, ready, hot_events = -1.0, np.int64(-1), -1.0, np.int64(0)
-    jump, cells, size = lane.factor[F_JUMP], address(st.cell), 8 * st.cell.shape[1]
-    jumps, factors = address(jump), address(f)
-    for i in range(n):
-        r = base + i * (8 * RECORD_WORDS)
-        now, key, q = load_float(r + R_TIME), load_int(r + R_KEY), load_float(r + R_AMPLITUDE)
-        first, stop = load_int(r + R_FIRST), load_int(r + R_END)
-        k = key & ((1 << PROJECTION_BITS) - 1)
-        kind, port = wir.proj[k, J_KIND], wir.proj[k, J_PORT]
-        source = (key >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
-        post, w64, shift = wir.post, wir.w64, wir.proj[k, J_WEIGHT]
-        if kind == DENSE_F32 or kind == DENSE_F64:
-            post = iota
-            shift += source * (wir.pop[p + 1, P_FIRST] - pop_first) - pop_first
-        if kind == PROCEDURAL:
-            stop = drawn_part(wir, k, source, first, lane.drawn_id, lane.drawn_weight)
-            kind = CSR_F64 if weights_drawn(wir, k) else CSR_SCALAR
-            first, shift, post, w64 = np.int64(0), np.int64(0), lane.drawn_id, lane.drawn_weight
-        if kind == CSR_SCALAR:
-            q *= wir.projf[k, J_SCALAR]
-        lane.arrived[k] += stop - first
-        if now != told or port != known:
-            arrival_row(kin, c, port, now - start, scratch)
-            for mode in range(WIDE_MODES):
-                jump[mode] = pulled[mode]
-            told, known = now, port
-        single = kind == CSR_F32 or kind == DENSE_F32
-        for x in range(np.uint64(first), np.uint64(stop)):
-            u = np.uint64(post[x])
-            w = q
-            if single:
-                w = np.float64(wir.w32[np.uint64(np.int64(x) + shift)]) * q
-            elif kind != CSR_SCALAR:
-                w = w64[np.uint64(np.int64(x) + shift)] * q
-            m = st.cell[u, MARGIN]
-            if m < np.inf:
-                if wide_arrival(cells + np.int64(u) * size, w, jumps, factors) != 0 and m > -np.inf:
-                    heat(st, lane, p, np.int64(u), now, np.nan)
-                continue
-            if lane.pool[np.uint64(lane.slot[u]), H_LAST] < now:
-                if ready != now:
-                    wide_rows(kin, planf, p, c, now - start, lane, scratch)
-                    ready = now
-                hot_events += 1
-                code = judge_wide(kin, wir, st, lane, p, np.int64(u), now, end, max_rounds, scratch)
-                if code != OK:
-                    return code
-            wide_arrival(cells + np.int64(u) * size, w, jumps, factors)
-            y = st.cell[u]
-            m = y[MARGIN]
-            if m == np.inf:
-                entry = lane.pool[np.uint64(lane.slot[u])]
-                if st.flag[u, 0] == ACTIVE:
-                    entry[H_LAST], entry[H_DUE] = now, np.nan
-                    if not may_cross_wide(entry[H_MARGIN], y[MODES], y[MODES + 1], y[MODES + 2], y[MODES + 3], f):
-                        cool(st, lane, p, np.int64(u), entry[H_MARGIN])
-            elif m > -np.inf and may_cross_wide(m, y[MODES], y[MODES + 1], y[MODES + 2], y[MODES + 3], f):
-                heat(st, lane, p, np.int64(u), now, np.nan)
-    lane.n[LANE_HOT_EVENTS] += hot_events
-    if lane.pops[p, L_HOT] == 0:
-        return np.int64(OK)
-    last = np.nextafter(end, -np.inf)
-    wide_rows(kin, planf, p, c, last - start, lane, scratch)
-    at = lane.pops[p, L_BASE] + lane.pops[p, L_HOT] - 1
-    while at >= lane.pops[p, L_BASE]:
-        j, due = np.int64(lane.pool[at, H_ID]), lane.pool[at, H_DUE]
-        if st.flag[j, 0] != ACTIVE or np.isnan(due) or due <= last:
-            code = judge_wide(kin, wir, st, lane, p, j, last, end, max_rounds, scratch)
-            if code != OK:
-                return code
-        at = min(at, lane.pops[p, L_BASE] + lane.pops[p, L_HOT]) - 1  # a group may have left the pool
+@inlined
+def hot_arrival(kin, wir, st, lane, planf, p, j, weight, jumps, now, end, max_rounds, scratch):
+    """An arrival at hot neuron `j`, which lives up to `now` before it is added; F_NOW and F_FALL are prepared.
+
+    jumps: address of what an arrival of weight 1 adds to the modes.
+    """
+    if lane.pool[lane.slot[j], H_LAST] < now:
+        lane.n[LANE_HOT_EVENTS] += 1
+        code = judge_wide(kin, wir, st, lane, p, j, now, end, max_rounds, scratch)
+        if code != OK:
+            return code
+    f = lane.factor[F_TEST]
+    wide_arrival(address(st.cell) + j * (8 * st.cell.shape[1]), weight, jumps, address(f))
+    y = st.cell[j]
+    m = y[MARGIN]
+    if m == np.inf:
+        entry = lane.pool[lane.slot[j]]
+        if st.flag[j, 0] == ACTIVE:
+            entry[H_LAST], entry[H_DUE] = now, np.nan
+            if not may_cross_wide(entry[H_MARGIN], y[MODES], y[MODES + 1], y[MODES + 2], y[MODES + 3], f):
+                cool(st, lane, p, j, entry[H_MARGIN])
+    elif m > -np.inf and may_cross_wide(m, y[MODES], y[MODES + 1], y[MODES + 2], y[MODES + 3], f):
+        heat(st, lane, p, j, now, np.nan)
     return np.int64(OK)
 
 

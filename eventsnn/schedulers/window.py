@@ -321,7 +321,8 @@ class Window(Scheduler):
 
     def change(self, p, new):
         """See `Scheduler.change`."""
-        self._plans = None
+        if self._plans is not None and (self._plans[0][p, factors.W_TEST] != factors.WIDE or "t_ref" in new):
+            self._plans = None
         super().change(p, new)
 
     def advance(self, until, probe=None):
