@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from ..errors import FormatError
-from .events.source import MEMBER, opened
+from .events.source import BLOCK, MEMBER, Source, opened
 
 FOLDER, NAME, INSIDE = "nmnist_small", "NMNISTsmall_bs2.zip", "NMNISTsmall"
 LABELS = {"train": ("train1K.txt", 1000), "test": ("test100.txt", 100)}
@@ -30,15 +30,16 @@ def nmnist_small():
     archive = Path(root or "") / FOLDER / NAME
     if not root or not archive.is_file():
         where = f"there is no file {archive}" if root else "EVENTSNN_DATA is not set"
-        raise FormatError(f"{FOLDER}/{NAME} was not found: {where}. Put the recordings of the tests of SLAYER into a zip of this "
-                          f"name in a folder named {FOLDER}, and let EVENTSNN_DATA name the folder that holds that one")
+        raise FormatError(f"{FOLDER}/{NAME} was not found: {where}. Put the recordings of the tests of SLAYER into a zip of "
+                          f"this name in a folder named {FOLDER}, and let EVENTSNN_DATA name the folder that holds that one")
     return {split: _labelled(archive, *table) for split, table in LABELS.items()}
 
 
 def _labelled(archive, table, count):
     within = f"{archive}{MEMBER}{INSIDE}/"
     with opened(within + table) as stream:
-        lines = stream.read().decode("latin-1").splitlines()
+        source = Source(stream, within + table)
+        lines = b"".join(iter(lambda: source.some(BLOCK), b"")).decode("latin-1").splitlines()
     try:
         rows = [tuple(map(int, line.split())) for line in lines[1:] if line.strip()]
         good = len({sample for sample, _ in rows}) == count == len(rows) and all(0 <= label <= 9 for _, label in rows)

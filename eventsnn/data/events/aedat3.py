@@ -1,9 +1,9 @@
 """AEDAT 3.1 (DVS Gesture, cAER): text head, then packets of 28 bytes of head and events; polarity packets are read.
 
 Source: iniVation, "AEDAT 3.1" and the list of its event types. Polarity events are 8 bytes: valid (1 bit), polarity (1),
-y (15), x (15) and the time (31 bits, us), to which the packet adds its count of turns. Little-endian. Events marked as not valid
-are left out and counted; packets of other types, or of another source than that of the first polarity packet, are passed
-over. A file cut anywhere but between two packets raises `FormatError`.
+y (15), x (15) and the time (31 bits, us), to which the packet adds its count of turns. Little-endian. Events marked as not
+valid are left out and counted; packets of other types, or of another source than that of the first polarity packet, are
+passed over. A file cut anywhere but between two packets raises `FormatError`.
 """
 
 import re

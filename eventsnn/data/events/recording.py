@@ -15,7 +15,7 @@ from .event_stream import MAGIC as EVENT_STREAM
 from .event_stream import EventStream
 from .packed import SIZE as PACKED
 from .packed import Packed
-from .source import Source, is_regular, opened
+from .source import MEMBER, Source, is_regular, opened
 from .text import Lines
 
 FORMATS = {
@@ -181,8 +181,10 @@ def _recognised(source):
         return None
     if start == b"{":
         return "jsonl"
-    if start.isdigit() or start == b"#":
+    if start[:1].isdigit() or start[:1] == b"#":
         return "text"
+    if suffix == ".zip":
+        raise FormatError(f"{source.name} is a zip: name the recording in it, {source.name}{MEMBER}NAME")
     raise FormatError(f"{source.name} is not recognised as a recording by its content ({start!r}) or its name; if it is one, "
                       f"give format=, one of {', '.join(FORMATS)}")
 

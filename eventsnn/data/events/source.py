@@ -64,12 +64,10 @@ class Source:
 
     def line(self, most=65_536):
         """The next line with its end, at most `most` bytes. Raises `FormatError` if it does not end."""
-        end = -1
-        while end < 0:
+        while (end := self._held.find(b"\n")) < 0:
             size = len(self._held)
             if size > most or len(self.peek(size + 1)) == size:
                 raise FormatError(f"{self.name} is cut short or damaged: a line of its head does not end")
-            end = self._held.find(b"\n")
         return self.some(end + 1)
 
     def records(self, dtype, n, left=None):

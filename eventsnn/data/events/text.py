@@ -1,7 +1,8 @@
 """Events as lines of text: ``x y t p`` with blanks between and comments after #, or JSON objects with these keys; t in s.
 
 For pipes: a line counts as soon as it is complete. A last line without an end of line is taken if it holds a whole event;
-whether its last number was cut short cannot be told. Anything that is no event raises `FormatError` with the number of its line.
+whether its last number was cut short cannot be told. Anything that is no event raises `FormatError` with the number of its
+line.
 """
 
 import io

@@ -36,7 +36,7 @@ def write_events(path, events, format=None):
     if wrong.any():
         k = int(np.argmax(wrong))
         raise InputError(f"event {k} at {events.t[k].item()!r} s would be read as an earlier one from a .{format}, whose times "
-                         "wrap at multiples of 8.388608 s: begin before the first, and leave no silence of 4.194304 s across one")
+                         "wrap at multiples of 8.388608 s: begin before the first, leave no silence of 4.194304 s across one")
     data = np.empty((len(events), 5), np.uint8)
     data[:, 0], data[:, 1] = events.x, events.y
     data[:, 2] = events.p << 7 | kept >> 16
