@@ -1,7 +1,9 @@
 """Recordings of event cameras: the entrance, pipes, zips, text, the writer, order and range, and real files."""
 
+import doctest
 import gzip
 import hashlib
+import importlib
 import io
 import os
 import threading
@@ -86,8 +88,8 @@ def test_the_polarities_of_evt2():
 def test_evt3_against_the_other_decoding_of_the_same_file():
     """x, y, p and the lower 12 bits of the time are those of evt3_sample.npy.gz, field by field.
 
-    Its upper bits count a turn wherever the lower ones fall. The words of the upper bits, which the specification says to take,
-    do not move at nine of these eleven falls, of 3 to 16 us. The package evt3 0.4.1 gives the times found here.
+    It adds a turn wherever the lower bits fall, eleven times; the words of the upper bits, which the specification says to
+    take, move at two of these falls and not at nine, of 3 or 11 us. The package evt3 0.4.1 gives the times found here.
     """
     events = open_events(real("event_samples", "evt3_sample.raw")).read()
     with gzip.open(real("event_samples", "evt3_sample.npy.gz")) as packed:
@@ -219,6 +221,12 @@ def test_wrong_arguments_are_refused(tmp_path):
 
 def test_the_entrance_is_at_the_top():
     assert es.open_events is open_events and isinstance(open_events(io.BytesIO(EVENT), "bs2"), EventFile)
+
+
+@pytest.mark.parametrize("module", ["columns", "source", "recording"])
+def test_the_examples_in_the_docstrings(module):
+    found = doctest.testmod(importlib.import_module(f"eventsnn.data.events.{module}"))
+    assert found.failed == 0 and found.attempted
 
 
 # --- zips

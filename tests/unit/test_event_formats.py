@@ -243,21 +243,22 @@ def test_a_mark_in_nmnist_is_time_that_passed():
 
 # --- AEDAT 3.1
 
-def aedat3_packet(events, kind=1, source=1, turns=0, size=8):
-    head = struct.pack("<hhiiiiii", kind, source, size, 4, turns, len(events), len(events), len(events))
-    return head + b"".join(struct.pack("<Ii", valid | p << 1 | y << 2 | x << 17, t) for t, x, y, p, valid in events)
+def aedat3_packet(events, kind=1, source=1, turns=0, size=8, spare=0):
+    head = struct.pack("<hhiiiiii", kind, source, size, 4, turns, len(events) + spare, len(events), len(events))
+    words = [struct.pack("<Ii", valid | p << 1 | y << 2 | x << 17, t) for t, x, y, p, valid in events]
+    return head + b"".join(words) + b"\1" * 8 * spare
 
 
 pixel = st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 127), st.integers(0, 127), st.integers(0, 1), st.integers(0, 1))
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.lists(pixel, max_size=6), st.sampled_from([1, 1, 1, 0, 3]), st.integers(1, 2), st.integers(0, 3)),
-                max_size=6), sizes)
+@given(st.lists(st.tuples(st.lists(pixel, max_size=6), st.sampled_from([1, 1, 1, 0, 3]), st.integers(1, 2), st.integers(0, 3),
+                          st.integers(0, 2)), max_size=6), sizes)
 def test_aedat3(packets, sizes):
     data, expected, chosen, lost = AEDAT3_HEAD, [], None, 0
-    for events, kind, source, turns in packets:
-        data += aedat3_packet(events, kind, source, turns)
+    for events, kind, source, turns, spare in packets:
+        data += aedat3_packet(events, kind, source, turns, spare=spare)
         chosen = source if kind == 1 and chosen is None else chosen
         if kind == 1 and source == chosen:
             expected += [(t + turns * 2**31, x, y, p) for t, x, y, p, valid in events if valid]
@@ -283,7 +284,7 @@ def test_every_cut_of_an_aedat3_file_is_seen_except_between_packets():
 
 @pytest.mark.parametrize("change, message", [
     ({"size": 0}, "a packet before byte"), ({"size": 16}, "polarity events of 16 bytes"),
-    ({"turns": -1}, "a packet before byte")])
+    ({"turns": -1}, "a packet before byte"), ({"spare": -1}, "a packet before byte")])
 def test_damaged_packets_of_aedat3(change, message):
     with pytest.raises(FormatError, match=message):
         open_events(io.BytesIO(AEDAT3_HEAD + aedat3_packet([(1, 1, 1, 1, 1)], **change)), "aedat3").read()

@@ -44,16 +44,18 @@ class Aedat3:
         chosen = None
         while head := self.source.exactly(PACKET.itemsize, "the head of a packet", may_end=True):
             packet = {name: int(value) for name, value in zip(PACKET.names, np.frombuffer(head, PACKET)[0])}
-            if packet["size"] < 1 or not 0 <= packet["number"] == packet["capacity"] or packet["turns"] < 0:
+            if packet["size"] < 1 or not 0 <= packet["number"] <= packet["capacity"] or packet["turns"] < 0:
                 raise FormatError(f"{self.source.name} is damaged: a packet before byte {self.source.position} states {packet}")
             if chosen is None and packet["type"] == POLARITY:
                 chosen = packet["source"]
             if packet["type"] != POLARITY or packet["source"] != chosen:
-                self._pass(packet["size"] * packet["number"])
+                self._pass(packet["size"] * packet["capacity"])
                 continue
             if packet["size"] != SIZE:
                 raise FormatError(f"{self.source.name} is damaged: it states polarity events of {packet['size']} bytes")
-            for data in self.source.records("<u4, <i4", n, left=packet["number"]):
+            left = packet["number"]
+            for data in self.source.records("<u4, <i4", n, left=packet["capacity"]):
+                data, left = data[:left], max(left - len(data), 0)  # what is beyond the number is room that was not used
                 word, low = data["f0"], data["f1"].astype(np.int64)
                 valid = (word & 1).astype(bool)
                 if not valid.all():
