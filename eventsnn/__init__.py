@@ -34,6 +34,7 @@ _HOME = {
     "simulate": "engine",
     "simulate_batch": "engine",
     "convert": "conversion.entry",
+    "open_events": "data.events.recording",
     "BrainScaleS2": "hardware.profile",
     "load_profile": "energy",
     "list_profiles": "energy",

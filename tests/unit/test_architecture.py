@@ -33,7 +33,7 @@ ALLOWED = {
     "checkpoint": {"schedulers", "layout", "io", "types", "errors"},
     "engine": {"checkpoint", "record", "run", "energy", "io", "schedulers", "kernels", "model", "layout", "types", "errors",
                "progress"},
-    "data": {"types", "errors"},
+    "data": {"io", "types", "errors"},
     "learn": {"engine", "record", "run", "model", "kernels", "jit", "data", "io", "layout", "types", "errors", "progress"},
     "ann": {"errors"},
     "conversion": {"ann", "engine", "record", "run", "io", "model", "types", "errors"},
