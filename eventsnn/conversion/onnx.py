@@ -27,8 +27,8 @@ class _Tensor:
 class _Names:
     """What the names in the graph stand for.
 
-    known : arrays; sizes : arrays computed from the shape of images; same : of what depends on the images, the name in `tensors`
-    of what it equals; taken : all names that something is made of
+    known : arrays; sizes : arrays computed from the shape of images; same : for what depends on the images, the name of what it
+    equals in `tensors`; taken : all names that something is made of
     """
 
     known: dict
@@ -111,13 +111,8 @@ def _input(graph, input_shape):
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1:
         raise NotAvailableError(f"a graph with {len(inputs)} inputs cannot be converted; it must have one")
-    name, tensor = inputs[0].name, inputs[0].type.tensor_type
-    given = None if input_shape is None else _shape(input_shape)
-    if not tensor.HasField("shape"):
-        if given is None:
-            raise ParameterError(f"input_shape must be given: the graph says nothing about the shape of its input {name!r}")
-        return name, None, given
-    dims = [d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim]
+    name, given = inputs[0].name, None if input_shape is None else _shape(input_shape)
+    dims = [d.dim_value if d.dim_value > 0 else None for d in inputs[0].type.tensor_type.shape.dim]
     if len(dims) < 2:
         raise NotAvailableError(f"input {name!r} of the graph must have a batch dimension and others, got {len(dims)} in all")
     batch, *stated = dims

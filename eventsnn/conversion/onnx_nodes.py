@@ -116,8 +116,8 @@ def _conv(node, shape):
         raise node.refusal(f"kernel_shape must be that of its kernels, got {node.get('kernel_shape', None)}")
     reach = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation)]
     before, after = _pads(node, shape[1:], reach, stride)
-    if before != after or min(before) < 0:
-        raise node.refusal(f"its padding must be symmetric and not negative, got {before} before and {after} after")
+    if before != after:
+        raise node.refusal(f"its padding must be symmetric, got {before} before and {after} after")
     layer = ann.Conv2d(weight, node.constant(2), stride, before, dilation, node.get("group", 1))
     return [layer], layer.output_shape(shape)
 
@@ -137,6 +137,8 @@ def _pads(node, size, reach, stride):
         return pads[:2], pads[2:]
     if auto == "VALID":
         return (0, 0), (0, 0)
+    if auto not in ("SAME_UPPER", "SAME_LOWER"):
+        raise node.refusal(f"auto_pad {auto!r} is not known")
     total = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(size, reach, stride)]
     less, more = tuple(n // 2 for n in total), tuple(n - n // 2 for n in total)
     return (less, more) if auto == "SAME_UPPER" else (more, less)
