@@ -157,7 +157,8 @@ def _array(tensor, name):
     if array.dtype.kind in "iub":
         return array
     try:
-        array = array.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            array = array.astype(np.float64)
     except (ValueError, TypeError):
         raise FormatError(f"the constant {name!r} must hold numbers, got {array.dtype}") from None
     if not np.all(np.isfinite(array)):
@@ -173,7 +174,7 @@ def _attributes(proto):
     for attribute in proto.attribute:
         value = helper.get_attribute_value(attribute)
         value = _array(value, proto.output[0]) if isinstance(value, TensorProto) else value
-        found[attribute.name] = value.decode() if isinstance(value, bytes) else value
+        found[attribute.name] = value.decode(errors="replace") if isinstance(value, bytes) else value
     return found
 
 
