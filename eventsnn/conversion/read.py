@@ -28,7 +28,7 @@ def read(network):
     name = type(network).__name__
     if not hasattr(network, "named_modules"):
         raise ParameterError(f"a network to convert is a list of es.ann layers, a torch.nn.Sequential, the path of an "
-                             f".onnx file or an onnx.ModelProto, got {network if isinstance(network, str) else name!r}")
+                             f".onnx file or an onnx.ModelProto, got {repr(network) if isinstance(network, str) else name}")
     if name == "Sequential":
         return [layer for child in network for layer in read(child)]
     if name not in _TORCH:
