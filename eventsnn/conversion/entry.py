@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import ann
 from ..errors import ParameterError, unknown_name
+from .onnx import is_onnx, read_onnx
 from .read import read
 
 KINDS = ("asnn",)
@@ -19,10 +20,11 @@ def convert(network, to="asnn", *, input_shape=None, m_f=0.3, theta_0=None, tau_
             tau_gamma=15e-3, tau_readout=None, bias="in turn", dtype="float32"):
     """A trained ReLU network as an event-driven spiking one; its weights are used unchanged.
 
-    network : a list of `es.ann` layers or a `torch.nn.Sequential`
+    network : a list of `es.ann` layers, a `torch.nn.Sequential`, the path of an ONNX file (.onnx), or an `onnx.ModelProto`
     to : "asnn": every ReLU becomes an adapting spiking neuron whose pulses carry its threshold; inputs are encoded by such
         neurons too, negative ones by a sign-inverted twin
-    input_shape : shape of one input; needed where the first layer does not say it (a convolution or a pool)
+    input_shape : shape of one input; needed where the first layer (a convolution or a pool), or the ONNX graph, does not
+        say it
     m_f : strength of adaptation, the precision: smaller is more accurate and spikes more; 0.1 to 0.6 work
     theta_0 : resting threshold, None: m_f
     tau_phi, tau_eta, tau_beta, tau_gamma : s, of the membrane, the refractory response, the postsynaptic current, the threshold
@@ -34,7 +36,8 @@ def convert(network, to="asnn", *, input_shape=None, m_f=0.3, theta_0=None, tau_
 
     Returns an `AsnnModel`: `run(images, until=0.05)`, `report(images)`, `network()`.
 
-    Raises `NotAvailableError` naming a layer that cannot be converted, `ParameterError` for shapes and constants.
+    Raises `NotAvailableError` naming a layer or ONNX node that cannot be converted, `ParameterError` for shapes and constants,
+    `FormatError` for damaged ONNX files.
     Source: Zambrano and Bohte, arXiv 1609.02053.
 
     >>> import eventsnn as es
@@ -44,7 +47,7 @@ def convert(network, to="asnn", *, input_shape=None, m_f=0.3, theta_0=None, tau_
     """
     if to not in KINDS:
         raise unknown_name("kind of network", to, KINDS)
-    layers = read(network)
+    layers, input_shape = read_onnx(network, input_shape) if is_onnx(network) else (read(network), input_shape)
     if not layers:
         raise ParameterError("the network to convert has no layers")
     if input_shape is None:

@@ -1,19 +1,25 @@
-"""Plain layers from what users have: a list of `ann` layers, a PyTorch `nn.Sequential`. PyTorch is never imported here."""
+"""Plain layers from what users have: a list of `ann` layers, a PyTorch `nn.Sequential`, an ONNX file.
+
+PyTorch is never imported here.
+"""
 
 import numpy as np
 
 from .. import ann
 from ..errors import NotAvailableError, ParameterError
+from .onnx import is_onnx, read_onnx
 
 
 def read(network):
-    """A list of `ann` layers from a list of such layers or a PyTorch `nn.Sequential`, which may be nested.
+    """A list of `ann` layers from a list of such layers or a PyTorch `nn.Sequential`, which may be nested, or an ONNX file.
 
-    Raises `NotAvailableError` naming a layer that cannot be converted, `ParameterError` for anything else.
+    Raises `NotAvailableError` naming a layer that cannot be converted, `ParameterError` for anything else; see `read_onnx`.
 
     >>> read([ann.Linear([[1.0]]), ann.ReLU()])[1]
     ReLU()
     """
+    if is_onnx(network):
+        return read_onnx(network)[0]
     if isinstance(network, list | tuple):
         found = []
         for layer in network:
@@ -23,7 +29,8 @@ def read(network):
         return found
     name = type(network).__name__
     if not hasattr(network, "named_modules"):
-        raise ParameterError(f"a network to convert is a list of es.ann layers or a torch.nn.Sequential, got {name}")
+        raise ParameterError(f"a network to convert is a list of es.ann layers, a torch.nn.Sequential, the path of an "
+                             f".onnx file or an onnx.ModelProto, got {repr(network) if isinstance(network, str) else name}")
     if name == "Sequential":
         return [layer for child in network for layer in read(child)]
     if name not in _TORCH:
