@@ -1,6 +1,7 @@
 """Train the plain ReLU networks that are shipped for conversion (needs PyTorch), and write them as files for `evaluate`.
 
-While they are trained, ReLUs are disturbed as the neurons that will stand for them are (`rippled`); afterwards they are plain.
+While asnn-fashion-cnn is trained, its ReLUs are disturbed as the neurons that will stand for them are (`rippled`); afterwards
+they are plain ones.
 
 Usage: python examples/train_ann_for_asnn.py NAME [--epochs N] [--out FILE], NAME one of asnn-mnist-mlp, asnn-mnist-cnn,
 asnn-fashion-cnn, asnn-iris, asnn-sonar. The last epoch is taken; the test set is looked at once, at the end.
@@ -25,10 +26,17 @@ def mlp(*sizes, dropout=(0.0, 0.0)):
     return nn.Sequential(*layers[:-2])
 
 
-def cnn(first, second, hidden):
+def strided(first, second, hidden):
     return nn.Sequential(
         nn.Conv2d(1, first, 5, stride=2, padding=2), nn.BatchNorm2d(first), nn.ReLU(),
         nn.Conv2d(first, second, 5, stride=2, padding=2), nn.BatchNorm2d(second), nn.ReLU(), nn.Flatten(),
+        nn.Dropout(0.3), nn.Linear(second * 49, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, 10))
+
+
+def pooled(first, second, hidden):
+    return nn.Sequential(
+        nn.Conv2d(1, first, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Conv2d(first, second, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(),
         nn.Dropout(0.3), nn.Linear(second * 49, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, 10))
 
 
@@ -42,8 +50,8 @@ CONVERSION = {"asnn-iris": {"convert": {"m_f": 0.1}, "until": 0.2}}
 NETWORKS = {
     "asnn-mnist-mlp": ("mnist", lambda: pictures(mnist(), (784,)), lambda: mlp(784, 300, 300, 10, dropout=(0.2, 0.5)),
                        20, 100, 0, 0),
-    "asnn-mnist-cnn": ("mnist", lambda: pictures(mnist(), (1, 28, 28)), lambda: cnn(16, 32, 128), 20, 100, 2, 0),
-    "asnn-fashion-cnn": ("fashion", lambda: pictures(fashion_mnist(), (1, 28, 28)), lambda: cnn(24, 48, 256), 20, 100, 1, 1),
+    "asnn-mnist-cnn": ("mnist", lambda: pictures(mnist(), (1, 28, 28)), lambda: strided(16, 32, 128), 20, 100, 2, 0),
+    "asnn-fashion-cnn": ("fashion", lambda: pictures(fashion_mnist(), (1, 28, 28)), lambda: pooled(24, 48, 256), 25, 100, 1, 1),
     "asnn-iris": ("iris", iris, lambda: mlp(4, 20, 20, 3), 300, 20, 0, 0),
     "asnn-sonar": ("sonar", sonar, lambda: mlp(60, 40, 20, 2, dropout=(0.1, 0.2)), 300, 20, 0, 0),
 }
@@ -62,7 +70,7 @@ def disturbed(images, shift, mirror, draw):
     return images
 
 
-def rippled(module, given, y, m_f=0.3):
+def rippled(module, given, y, m_f=0.2):
     """What an adapting neuron decodes at some instant instead of `y`: 0 below m_f / 2, else up to half a threshold off."""
     if not module.training:
         return y
@@ -84,7 +92,7 @@ def main():
     epochs = options.epochs or epochs
     parts = {split: (torch.tensor(x, dtype=torch.float32), torch.tensor(y)) for split, (x, y) in reader().items()}
     (x, y), net = parts["train"], make()
-    if data != "iris":
+    if options.name == "asnn-fashion-cnn":
         for module in net.modules():
             if isinstance(module, nn.ReLU):
                 module.register_forward_hook(rippled)
