@@ -13,6 +13,7 @@ from ..model.connections import Dense
 from ..model.convolution import Conv2d
 from ..model.network import Network
 from ..model.neurons import ASNN, LinearNeuron
+from ..model.sources import Input
 from ..record import Record
 from ..types import Counts, Tally
 from .stages import fold
@@ -75,17 +76,20 @@ class AsnnModel:
         """Populations of spiking neurons that stand for ReLUs, in order."""
         return [f"layer{k}" for k in range(1, len(self.stages))]
 
-    def network(self, signed=False):
-        """The `es.Network`; `signed`: with a second input population for negative values."""
-        if signed not in self._networks:
-            self._networks[signed] = self._build(signed)
-        return self._networks[signed]
+    def network(self, signed=False, events=None):
+        """The `es.Network`; `signed`: with a second input population for negative values.
 
-    def _build(self, signed):
+        events : height of the pulse of one input spike: an `es.Input` in place of the neurons that encode inputs
+        """
+        if (signed, events) not in self._networks:
+            self._networks[signed, events] = self._build(signed, events)
+        return self._networks[signed, events]
+
+    def _build(self, signed, events=None):
         net, n = Network(), int(np.prod(self.shape))
         constants = {"m_f": self.m_f, "theta_0": self.theta_0, "tau_phi": self.tau_phi, "tau_eta": self.tau_eta,
                      "tau_beta": self.tau_beta, "tau_gamma": self.tau_gamma}
-        net.add(INPUT, ASNN(n, **constants))
+        net.add(INPUT, ASNN(n, **constants) if events is None else Input(n))
         if signed:
             net.add(TWIN, ASNN(n, **constants))
         source = INPUT
@@ -97,7 +101,7 @@ class AsnnModel:
                                            [[0.0, 1.0]], v_inf=bias, v_threshold=np.inf, v_init=bias, port_mode=(1,)))
             else:
                 net.add(name, ASNN(size, **({"bias": bias} if self.bias == AT_ONCE else {"i_offset": bias}), **constants))
-            net.connect(source, name, self._connection(stage, 1.0))
+            net.connect(source, name, self._connection(stage, 1.0 if events is None or source != INPUT else events))
             if signed and source == INPUT:
                 net.connect(TWIN, name, self._connection(stage, -1.0))
             source = name
