@@ -132,4 +132,6 @@ def best(logits):
     (1, 1.5)
     """
     label = int(np.argmax(logits))
-    return label, float(logits[label] - np.delete(logits, label).max())
+    others = logits.copy()
+    others[label] = -np.inf
+    return label, float(logits[label] - others.max())

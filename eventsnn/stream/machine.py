@@ -23,7 +23,9 @@ class Machine:
         self.simulation, self.shape, self.readout = simulation, tuple(shape), readout
         names = simulation.lowered.names
         self.signed = TWIN in names
-        self.n_out = simulation.lowered.populations[simulation.lowered.pop(OUTPUT)].n
+        first, p = simulation.lowered.first, simulation.lowered.pop(OUTPUT)
+        self.outputs = np.arange(first[p], first[p + 1])
+        self.n_out = self.outputs.size
         self.counts = np.zeros(self.n_out)
         self.skipped = 0.0  # s of the stream that were not simulated
         self.before = np.zeros(2, np.int64)  # spikes and synaptic events before the last reset
@@ -62,7 +64,7 @@ class Machine:
 
     def read(self):
         """The logits [classes]: V of "output" now, or its spikes since the onset of the item."""
-        return self.counts.copy() if self.readout == "spikes" else self.simulation.state(OUTPUT)["v"]
+        return self.counts.copy() if self.readout == "spikes" else self.simulation.scheduler.voltage(self.outputs)
 
     def again(self):
         """Back to rest and t = 0; what has been counted stays counted."""
