@@ -45,12 +45,13 @@ def sensor_size(text):
 def stream_model(model, source, view, *, rate=0.0, period=0.15, limit=None, m_f=None, tau="0.02", margin=None, arousal=None,
                  queue=64, drop="block", snapshot=None, snapshot_every=60.0, resume=False, format=None, signed=False, size=None,
                  height=None, polarity="both"):
-    """Stream `source` (see `inputs.open_source`) through a plain network, a shipped name or a file; return a summary.
+    """Stream `source` (see `inputs.open_source`) through a network, a shipped name or a file; return a summary.
 
     view : has `begin(stream)`, `decision(found)`, `second(row)`, `end(summary)`, see `view`; the rest as in `Stream`
     arousal : m_f of the precise network; frames are judged halfway between the earliest decision and the end
     resume : go on from `snapshot`, if there is such a file, with the network and the rules in it
-    The first Ctrl-C ends after the item at hand, the second at once. Raises as `Stream`, `convert`, `load_plain`, `open_source`.
+    The first Ctrl-C ends after the item at hand, the second at once. Raises as `Stream`, `convert`, `load_plain` and
+    `open_source`.
     """
     from ..conversion.entry import convert
     from ..conversion.files import load_plain

@@ -24,7 +24,8 @@ def open_source(name, shape, *, period, limit=None, format=None, signed=False, s
         input. Frames of bytes are divided by 255
     format : "frames", lines of numbers, one frame a line; or a format of `open_events`. None: frames on standard input, what
         the content or name says in files
-    limit : only so many frames; signed : they may be negative; size : (height, width) of the sensor, where the recording does not say it
+    limit : only so many frames; signed : they may be negative
+    size : (height, width) of the sensor, where the recording does not say it
 
     Raises `FormatError` for files that cannot be read, `ParameterError` for sensors that do not fit.
     """

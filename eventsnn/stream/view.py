@@ -84,14 +84,14 @@ class Screen:
     """A table in the terminal, refreshed four times a second."""
 
     def __init__(self, title, console=None):
-        from rich.live import Live
-
-        self._title, self._stream, self._row, self._last = title, None, None, deque(maxlen=SHOWN)
-        self._live = Live(get_renderable=self._table, refresh_per_second=4, console=console)
+        self._title, self._console, self._row, self._last = title, console, None, deque(maxlen=SHOWN)
 
     def begin(self, stream):
         """Show `stream` from now on."""
+        from rich.live import Live
+
         self._stream = stream
+        self._live = Live(get_renderable=self._table, refresh_per_second=4, console=self._console)
         self._live.start()
 
     def decision(self, found):
