@@ -123,9 +123,9 @@ def evaluate(
 
 @app.command()
 def stream(
-    model: Annotated[str, typer.Argument(help="A shipped network to convert (asnn-mnist-mlp) or an HDF5 file.")],
-    source: Annotated[str, typer.Option(help="mnist, fashion, frames.npy, recorded events, - for stdin.")],
-    rate: Annotated[float, typer.Option(help="Seconds of the stream per second: 1 is real time; 0: as fast as possible.")] = 0.0,
+    model: Annotated[str, typer.Argument(help="A shipped network (asnn-mnist-mlp) or an HDF5 file of one.")],
+    source: Annotated[str, typer.Option(help="mnist, fashion, frames.npy, a recording of events, - for stdin.")],
+    rate: Annotated[float, typer.Option(help="Seconds of the stream per second: 1: real time; 0: as fast as possible.")] = 0.0,
     period: Annotated[float, typer.Option(help="Seconds per frame, or per decision on events.")] = 0.15,
     limit: Annotated[int | None, typer.Option(help="Only so many frames.")] = None,
     m_f: Annotated[float | None, typer.Option(help="Precision: smaller is more accurate and spikes more.")] = None,

@@ -47,8 +47,8 @@ class FrameSource:
 
     >>> import numpy as np, eventsnn as es
     >>> source = es.FrameSource([np.zeros((2, 2)), np.ones((2, 2))], period=0.1)
-    >>> [(item.number, item.start, item.values.sum()) for item in source.items((4,))]
-    [(0, 0.0, 0.0), (1, 0.1, 4.0)]
+    >>> [(item.number, item.start, item.values.tolist()) for item in source.items((4,))]
+    [(0, 0.0, [0.0, 0.0, 0.0, 0.0]), (1, 0.1, [1.0, 1.0, 1.0, 1.0])]
     """
 
     kind = "frames"

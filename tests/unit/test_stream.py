@@ -1,7 +1,9 @@
 """Streaming: state carried, queues and drops, decisions, snapshots, and what bad items are answered with."""
 
+import doctest
 import threading
 from collections import deque, namedtuple
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -570,6 +572,12 @@ def test_memory_stays_constant_and_time_does_not_run_out():
     assert found[-1].time == 10_000.0 and [d.label for d in found] == [(k + 1) % 2 for k in range(2000)]
     assert all(abs(d.margin - found[k % 2 + 2].margin) <= 1 for k, d in enumerate(found[2:]))
     assert sum(times.size for times in simulation._times) == 0 and len(simulation._times) <= 1
+
+
+@pytest.mark.parametrize("name", ["command", "decide", "feed", "inputs", "sources", "statistics", "stream", "view"])
+def test_examples_of_docstrings(name):
+    found = doctest.testmod(import_module(f"eventsnn.stream.{name}"))
+    assert found.attempted > 0 and found.failed == 0
 
 
 def test_moments_end_with_the_item():
