@@ -38,8 +38,8 @@ def seconds(value, name, owner):
 class FrameSource:
     """Frames of a video or images one after the other; each is held for `period` s, and the network goes on without a reset.
 
-    frames : iterable of arrays in the range that the network was trained on, in its input shape (of any shape with as many
-        numbers, if the network takes a plain vector)
+    frames : iterable of arrays in the range that the network was trained on, in its input shape, of which axes of length 1 may
+        be missing (of any shape with as many numbers, if the network takes a plain vector)
     labels : iterable of the right answers, or None; with them the stream counts accuracy
     signed : frames may hold negative values, for which the network gets a second input population
 
@@ -77,13 +77,13 @@ class FrameSource:
             values = np.asarray(frame, np.float64)
         except (TypeError, ValueError):
             raise InputError(f"frame {number} is not an array of numbers: {type(frame).__name__}") from None
-        if values.shape != tuple(shape) and (len(shape) != 1 or values.size != shape[0]):
+        if _squeezed(values.shape) != _squeezed(shape) and (len(shape) != 1 or values.size != shape[0]):
             raise InputError(f"frame {number} has shape {list(values.shape)}; the network takes {list(shape)}")
         values = values.ravel()
         if not np.isfinite(values).all():
-            raise InputError(f"frame {number} holds {values[~np.isfinite(values)][0]!r}; values must be finite")
+            raise InputError(f"frame {number} holds {values[~np.isfinite(values)][0]}; values must be finite")
         if not self.signed and values.min(initial=0.0) < 0.0:
-            raise InputError(f"frame {number} holds {values.min()!r}; negative values need FrameSource(..., signed=True)")
+            raise InputError(f"frame {number} holds {values.min()}; negative values need FrameSource(..., signed=True)")
         return values
 
 
@@ -167,7 +167,7 @@ class EventSource:
             behind = t < latest[:-1]
             if behind.any() and self.late == "refuse":
                 k = int(np.flatnonzero(behind)[0])
-                raise InputError(f"event {seen + k} is at {t[k]!r} s, after one at {latest[k]!r} s; events must be in order of "
+                raise InputError(f"event {seen + k} is at {t[k]} s, after one at {latest[k]} s; events must be in order of "
                                  f"time, or EventSource(..., late='drop')")
             self.late_events += int(behind.sum())
             seen, last = seen + t.size, latest[-1]
@@ -186,11 +186,14 @@ class EventSource:
         if not t.shape == x.shape == y.shape == p.shape or t.ndim != 1:
             sizes = ", ".join(str(column.size) for column in (t, x, y, p))
             raise InputError(f"t, x, y, p of a chunk must be lists of equal length; after event {seen} came {sizes}")
+        for name, column in (("t", t), ("x", x), ("y", y), ("p", p)):
+            if column.dtype.kind not in "iufb":
+                raise InputError(f"{name} of a chunk must be numbers; after event {seen} came {column.dtype}")
         return t.astype(np.float64), x, y, p
 
     def _check(self, t, x, y, seen):
         height, width = self.size
-        wrong = ~np.isfinite(t) | ~((x >= 0) & (x < width) & (y >= 0) & (y < height))
+        wrong = ~np.isfinite(t) | ~((x >= 0) & (x < width) & (y >= 0) & (y < height)) | (np.floor(x) != x) | (np.floor(y) != y)
         if wrong.any():
             k = int(np.flatnonzero(wrong)[0])
             raise InputError(f"event {seen + k} has x = {x[k]}, y = {y[k]}, t = {t[k]} s; the sensor has {width} columns and "
@@ -208,6 +211,10 @@ class EventSource:
             inside &= on if self.polarity == "on" else ~on
         side = on[inside].astype(np.int64) if self.shape[0] == 2 and len(self.shape) == 3 else 0
         return t[inside], (side * rows + y[inside] // self.factor) * columns + x[inside] // self.factor
+
+
+def _squeezed(shape):
+    return [n for n in shape if n != 1]
 
 
 def _whole(value, name):

@@ -75,7 +75,8 @@ class Stream:
         self._packed = None if snapshot is None or self._fine is None else self._fine.packed()
         self._observer, self._each_second, self._clock = observer, each_second or (lambda row: None), clock
         self._snapshot, self._snapshot_every = snapshot, snapshot_every
-        items = (item for item in source.items(self.machine.shape, first) if item.number >= self.position)
+        begin = self.position  # not self: the thread that reads must not keep a stream alive that nobody uses any more
+        items = (item for item in source.items(self.machine.shape, first) if item.number >= begin)
         self.feed = Feed(items, size=queue, drop=drop, rate=rate, clock=clock, sleep=sleep)
         self.statistics = Statistics(clock, self._work, lambda: (len(self.feed), self._dropped_before + self.feed.dropped))
         self._stopped = False
