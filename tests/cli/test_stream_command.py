@@ -223,3 +223,41 @@ def test_the_screen_shows_what_was_counted():
                                           (4e13, "40 T")])
 def test_amounts(number, text):
     assert amount(number) == text
+
+
+@needs_mnist
+def test_the_streaming_experiment(tmp_path):
+    """A small network with random weights: the curves end where the decisions are, ratios follow from the counts."""
+    from eventsnn.data.mnist import mnist
+    from eventsnn.experiments import run_experiment
+    from eventsnn.experiments.asnn_streaming import SPEEDS, constants
+
+    rng = np.random.default_rng(0)
+    layers = [es.ann.Linear(rng.normal(0.0, 0.06, (20, 784))), es.ann.ReLU(), es.ann.Linear(rng.normal(0.0, 0.5, (10, 20)))]
+    save_plain(tmp_path / "small.h5", layers, (784,), "mnist", dtype="float32")
+    found = run_experiment("asnn-streaming", {"images": 9, "model": str(tmp_path / "small.h5"), "margin": 0.5}, tmp_path / "s")
+    assert found["macs_of_ann"] == 784 * 20 + 20 * 10
+    images, labels = (part[:9] for part in mnist()["test"])
+    for speed, (tau, period) in zip(found["speeds"], SPEEDS):
+        network = es.convert(load_plain(tmp_path / "small.h5")[0], m_f=0.3, **constants(tau))
+        stream = es.Stream(network, es.FrameSource(images / 255.0, period, labels))
+        assert speed["accuracy"] == np.mean([d.label == d.truth for d in stream][1:])
+        assert speed["spikes_per_image"] == stream.summary()["spikes_per_item"]
+        ratio = stream.summary()["synaptic_events_per_item"] / found["macs_of_ann"]
+        assert speed["events_per_mac_one_ann_per_image"] == ratio
+        assert np.isclose(speed["events_per_mac_one_ann_per_ms"] * 1e3 * period, ratio, rtol=1e-12)
+    spikes = [found["decisions"][name]["spikes_per_item"] for name in ("coarse", "margin", "fine")]
+    assert spikes == sorted(spikes) and spikes[0] < found["decisions"]["arousal"]["spikes_per_item"]
+    lines = (tmp_path / "s" / "streaming.csv").read_text().splitlines()
+    assert lines[0] == "tau_eta_ms,ms_per_image,ms,accuracy" and len(lines) == 1 + 300 + 150 + 100
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"summary.json", "streaming.csv", "streaming.png"}
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"fine": 0.7}, "fine of experiment .asnn-streaming. is 0.7; it must be below coarse"), ({"images": 1}, "images of exp"),
+])
+def test_settings_of_the_streaming_experiment(tmp_path, change, message):
+    from eventsnn.experiments import run_experiment
+
+    with pytest.raises(ParameterError, match=message):
+        run_experiment("asnn-streaming", change, tmp_path / "s")
