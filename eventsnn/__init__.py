@@ -35,12 +35,14 @@ _HOME = {
     "simulate_batch": "engine",
     "convert": "conversion.entry",
     "open_events": "data.events.recording",
+    "Stream": "stream.stream",
+    "FrameSource": "stream.sources",
+    "EventSource": "stream.sources",
+    "Decision": "stream.decide",
+    "Arousal": "stream.decide",
     "BrainScaleS2": "hardware.profile",
     "load_profile": "energy",
     "list_profiles": "energy",
-}
-_LATER = {
-    "Stream": "streaming",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -53,9 +55,6 @@ def __getattr__(name):
         return value
     if name == "ann":
         return import_module(".ann", __name__)
-    if name in _LATER:
-        from .errors import NotAvailableError
-        raise NotAvailableError(f"eventsnn.{name} ({_LATER[name]}) is not available in this version")
     raise AttributeError(f"module 'eventsnn' has no attribute {name!r}")
 
 

@@ -122,6 +122,44 @@ def evaluate(
 
 
 @app.command()
+def stream(
+    model: Annotated[str, typer.Argument(help="A shipped network (asnn-mnist-mlp) or an HDF5 file of one.")],
+    source: Annotated[str, typer.Option(help="mnist, fashion, frames.npy, a recording of events, - for stdin.")],
+    rate: Annotated[float, typer.Option(help="Seconds of the stream per second: 1: real time; 0: as fast as possible.")] = 0.0,
+    period: Annotated[float, typer.Option(help="Seconds per frame, or per decision on events.")] = 0.15,
+    limit: Annotated[int | None, typer.Option(help="Only so many frames.")] = None,
+    m_f: Annotated[float | None, typer.Option(help="Precision: smaller is more accurate and spikes more.")] = None,
+    tau: Annotated[str, typer.Option(help="tau_eta, or tau_eta,tau_gamma,tau_phi, in s.")] = "0.02",
+    margin: Annotated[float | None, typer.Option(help="Lead of a logit at which to decide early.")] = None,
+    arousal: Annotated[float | None, typer.Option(help="m_f of a precise network that sees uncertain frames.")] = None,
+    queue: Annotated[int, typer.Option(help="Frames that may wait.")] = 64,
+    drop: Annotated[str, typer.Option(help="Where more come: block, oldest or newest.")] = "block",
+    snapshot: Annotated[Path | None, typer.Option(help="File to go on from, written now and then and at the end.")] = None,
+    snapshot_every: Annotated[float, typer.Option(help="Seconds between two snapshots.")] = 60.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from --snapshot if the file exists.")] = False,
+    format_: Annotated[str | None, typer.Option("--format", help="frames (lines of numbers), bin, text, aedat4, ...")] = None,
+    signed: Annotated[bool, typer.Option("--signed", help="Frames may hold negative values.")] = False,
+    size: Annotated[str | None, typer.Option(help="Sensor, WIDTHxHEIGHT, if the recording does not say it.")] = None,
+    height: Annotated[float | None, typer.Option(help="Pulse that an event gives; [m_f].")] = None,
+    polarity: Annotated[str, typer.Option(help="Events that count: both, on or off.")] = "both",
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="One JSON object per decision and second.")] = False,
+):
+    """Stream frames or camera events through a converted network; decisions, statistics per second, a live view."""
+    from .stream.command import stream_model
+    from .stream.view import JsonLines, Lines, Screen
+
+    if json_lines:
+        view = JsonLines(typer.echo)
+    else:
+        view = Screen(f"{model} from {source}") if sys.stdout.isatty() else Lines(typer.echo)
+    summary = stream_model(model, source, view, rate=rate, period=period, limit=limit, m_f=m_f, tau=tau, margin=margin,
+                           arousal=arousal, queue=queue, drop=drop, snapshot=snapshot, snapshot_every=snapshot_every,
+                           resume=resume, format=format_, signed=signed, size=size, height=height, polarity=polarity)
+    if not json_lines:
+        _show(summary, False)
+
+
+@app.command()
 def bench(
     n: Annotated[int, typer.Option(help="Neurons.")] = 20_000,
     variant: Annotated[str, typer.Option(help="eq: equal synaptic time constants; cuba: slower inhibition.")] = "eq",

@@ -124,10 +124,11 @@ class Simulation:
         self._advance(until)
         return self.result()
 
-    def news(self, until, whole=False):
+    def news(self, until, whole=False, keep=True):
         """As `run`, but returns only the spikes that were not there before: {population: `Spikes`}, recorded populations.
 
         whole : in one go, without chunks: for short steps, which then cost half as much
+        keep : False: they are not kept for `result`, so that memory stays constant however long this goes on
 
         >>> import eventsnn as es
         >>> net = es.Network()
@@ -142,7 +143,10 @@ class Simulation:
             self._chunk(until, not self._sample_times and self.time == 0.0)
         else:
             self._advance(until)
-        return self._by_population(np.concatenate(self._times[before:]), np.concatenate(self._ids[before:]))
+        found = self._by_population(np.concatenate(self._times[before:]), np.concatenate(self._ids[before:]))
+        if not keep:
+            del self._times[before:], self._ids[before:]
+        return found
 
     def _by_population(self, times, ids):
         low = self.lowered

@@ -11,6 +11,7 @@ from ..engine import Simulation
 from ..errors import InputError
 from ..model.network import Network
 from ..model.neurons import ASNN, LinearNeuron
+from ..model.sources import Input
 from ..record import Record
 from ..types import Counts, Tally
 from .decode import heights, mean_decoded
@@ -78,21 +79,23 @@ class AsnnModel:
         """Populations of spiking neurons that stand for ReLUs, in order."""
         return [f"layer{k}" for k in range(1, len(self.stages) - 1)]
 
-    def network(self, signed=False):
-        """The `es.Network`; `signed`: with a second input population for negative values."""
-        return self._made(signed, True)
+    def network(self, signed=False, events=None):
+        """The `es.Network`; `signed`: with a second input population for negative values.
 
-    def _made(self, signed, biased):
-        if (signed, biased) not in self._networks:
-            self._networks[signed, biased] = self._build(signed, biased)
-        return self._networks[signed, biased]
+        events : height of the pulse of one input spike: an `es.Input` in place of the neurons that encode inputs
+        """
+        return self._made(signed, events, True)
 
-    def _build(self, signed, biased):
+    def _made(self, *kind):
+        if kind not in self._networks:
+            self._networks[kind] = self._build(*kind)
+        return self._networks[kind]
+
+    def _build(self, signed, events, biased):
         """`biased`: with biases from the beginning."""
         net, names = Network(), [INPUT, *self.names, OUTPUT]
         constants = {"m_f": self.m_f, "theta_0": self.theta_0, "tau_phi": self.tau_phi, "tau_eta": self.tau_eta,
                      "tau_beta": self.tau_beta, "tau_gamma": self.tau_gamma, "height": self.height}
-        scale = self.tau_eta / self.tau_beta  # so that what arrives has the mean of what the sender decodes
         for name, stage in zip(names, self.stages):
             bias = stage.bias
             if name == OUTPUT:
@@ -100,11 +103,14 @@ class AsnnModel:
                                            [[0.0, 1.0]], v_inf=bias, v_threshold=np.inf, v_init=bias, port_mode=(1,)))
             else:
                 given = {"bias": bias} if self.bias == AT_ONCE else {"i_offset": bias} if biased else {}
-                net.add(name, ASNN(stage.n, group=stage.tiled, **given, **constants))
+                spiking = events is None or name != INPUT
+                net.add(name, ASNN(stage.n, group=stage.tiled, **given, **constants) if spiking else Input(stage.n))
             if name == INPUT and signed:
                 net.add(TWIN, ASNN(stage.n, **constants))
             for branch in stage.branches:
-                for source, sign in ((names[branch.source], 1.0), *([(TWIN, -1.0)] if signed and branch.source == 0 else [])):
+                from_input = branch.source == 0
+                scale = self.tau_eta / self.tau_beta if events is None or not from_input else events
+                for source, sign in ((names[branch.source], 1.0), *([(TWIN, -1.0)] if signed and from_input else [])):
                     net.connect(source, name, connection(branch, self.stages[branch.source], stage, sign * scale, self.dtype))
         return net
 
@@ -133,7 +139,7 @@ class AsnnModel:
         if times.size and not (np.all(np.diff(times) > 0.0) and times[0] >= 0.0 and times[-1] <= until):
             raise InputError(f"times must increase from 0 to until = {until!r}, got {times!r}")
         jobs = min(jobs or os.cpu_count() or 1, max(len(flat), 1))
-        net = self._made(self._signed(flat), self.bias == AT_ONCE)
+        net = self._made(self._signed(flat), None, self.bias == AT_ONCE)
         record = Record(spikes=[], v={OUTPUT: "all"}, v_times=times) if times.size else Record(spikes=[])
 
         def work(first):

@@ -88,7 +88,7 @@ def experiment_names():
     """Names of the shipped experiments, sorted.
 
     >>> experiment_names()[:2]
-    ['balanced', 'bss2-calibration']
+    ['asnn-streaming', 'balanced']
     """
     return sorted(entry.name[:-5] for entry in resources.files(__package__).iterdir() if entry.name.endswith(".toml"))
 

@@ -37,13 +37,14 @@ ALLOWED = {
     "learn": {"engine", "record", "run", "model", "kernels", "jit", "data", "io", "layout", "types", "errors", "progress"},
     "ann": {"errors"},
     "conversion": {"ann", "engine", "record", "run", "io", "model", "types", "errors"},
+    "stream": {"engine", "conversion", "ann", "record", "data", "io", "progress", "types", "errors"},
     "hardware": {"engine", "record", "learn", "kernels", "run", "model", "jit", "types", "errors"},
     "torch": {"ann", "learn", "types", "errors"},
-    "report": {"engine", "run", "energy", "io", "types", "errors"},
-    "experiments": {"learn", "hardware", "conversion", "ann", "report", "data", "engine", "record", "run", "energy", "io",
-                    "model", "kernels", "schedulers", "jit", "types", "errors", "progress"},
-    "cli": {"experiments", "hardware", "learn", "report", "data", "engine", "run", "record", "energy", "io", "jit", "types",
-            "errors", "progress"},
+    "report": {"stream", "engine", "run", "energy", "io", "types", "errors"},
+    "experiments": {"stream", "learn", "hardware", "conversion", "ann", "report", "data", "engine", "record", "run", "energy",
+                    "io", "model", "kernels", "schedulers", "jit", "types", "errors", "progress"},
+    "cli": {"experiments", "stream", "hardware", "learn", "report", "data", "engine", "run", "record", "energy", "io", "jit",
+            "types", "errors", "progress"},
 }
 
 
@@ -146,17 +147,6 @@ def test_no_submodule_shadows_a_public_name():
             "run = es.simulate(net, {'a': es.Spikes([0.25], [0])}, until=1.0, scheduler='reference'); "
             "print(run.spikes['b'].times.tolist())")
     assert run_python(code) == "[0.25]"
-
-
-def test_names_of_later_versions_say_so():
-    for name in ("Stream",):
-        with pytest.raises(es_error("NotAvailableError"), match=name):
-            getattr(es, name)
-
-
-def es_error(name):
-    from eventsnn import errors
-    return getattr(errors, name)
 
 
 @pytest.mark.parametrize("name", [n for n in es.__all__ if n != "__version__"])

@@ -391,10 +391,18 @@ def test_later_features_are_refused_by_name(argument):
         es.simulate(driven(), until=0.1, **argument)
 
 
-@pytest.mark.parametrize("name", ["Stream"])
-def test_later_names_are_refused_by_name(name):
-    with pytest.raises(NotAvailableError, match=name):
-        getattr(es, name)
+def test_news_that_are_not_kept():
+    """What is handed out is the same; the result has the counts, and only the spikes that were kept."""
+    whole = es.simulate(driven(), until=0.3)
+    simulation, found = es.Simulation(driven()), []
+    for step in range(1, 31):
+        news = simulation.news(0.01 * step, whole=step % 2 == 0, keep=step == 30)
+        found.append({name: spikes.times for name, spikes in news.items()})
+    last = simulation.result()
+    assert last.counts == whole.counts
+    for name, spikes in whole.spikes.items():
+        assert np.array_equal(np.concatenate([part[name] for part in found]), spikes.times)
+        assert np.array_equal(last.spikes[name].times, found[-1][name])
 
 
 def balanced(seed=3):
