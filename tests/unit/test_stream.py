@@ -615,3 +615,9 @@ def test_moments_end_with_the_item():
     assert moments[0] == pytest.approx(0.011) and moments[1] == pytest.approx(0.02) and moments[-1] == 0.0405
     assert rules.moments(0.0405, True).size == 41 and np.all(np.diff(rules.moments(0.0405, True)) > 0.0)
     assert Rules(1e-3, None, 0.0, 0.0, None, "v").moments(0.0405, False).tolist() == [0.0405]
+
+
+def test_layers_before_the_first_map_are_not_left_out_silently():
+    layers = [es.ann.MaxPool2d(2), es.ann.Flatten(), es.ann.Linear(np.ones((2, 4)))]
+    with pytest.raises(NetworkError, match="begins with MaxPool2d, Flatten: apply these to the frames"):
+        es.Stream(es.convert(layers, input_shape=(1, 4, 4)), es.FrameSource([np.ones((1, 4, 4))]))
