@@ -45,7 +45,11 @@ def pictures(data, shape):
 
 
 # how the network is converted by default, where not as usual
-CONVERSION = {"asnn-iris": {"convert": {"m_f": 0.1}, "until": 0.2}}
+CONVERSION = {
+    "asnn-iris": {"convert": {"m_f": 0.1}, "until": 0.2},
+    "asnn-sonar": {"convert": {"m_f": 0.1, "tau_readout": 50e-3}, "until": 0.2},
+    "asnn-mnist-cnn": {"until": 0.1},
+}
 # name -> (data, their reader, network, epochs, batch, largest shift of an image in pixels, whether it is mirrored at random)
 NETWORKS = {
     "asnn-mnist-mlp": ("mnist", lambda: pictures(mnist(), (784,)), lambda: mlp(784, 300, 300, 10, dropout=(0.2, 0.5)),
@@ -53,7 +57,8 @@ NETWORKS = {
     "asnn-mnist-cnn": ("mnist", lambda: pictures(mnist(), (1, 28, 28)), lambda: strided(16, 32, 128), 20, 100, 2, 0),
     "asnn-fashion-cnn": ("fashion", lambda: pictures(fashion_mnist(), (1, 28, 28)), lambda: pooled(24, 48, 256), 25, 100, 1, 1),
     "asnn-iris": ("iris", iris, lambda: mlp(4, 20, 20, 3), 300, 20, 0, 0),
-    "asnn-sonar": ("sonar", sonar, lambda: mlp(60, 40, 20, 2, dropout=(0.1, 0.2)), 300, 20, 0, 0),
+    "asnn-sonar": ("sonar", sonar, lambda: nn.Sequential(nn.BatchNorm1d(60), *mlp(60, 60, 2, dropout=(0.2, 0.5))),
+                   100, 20, 0, 0),
 }
 
 

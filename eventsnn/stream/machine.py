@@ -100,8 +100,8 @@ def machine_of(model, source, readout, seed=0):
     if isinstance(model, AsnnModel):
         if any(not isinstance(layer, ann.Dropout) for layer in model.front):
             names = ", ".join(type(layer).__name__ for layer in model.front)
-            raise NetworkError(f"the network begins with {names}: apply these to the frames, as in es.ann.evaluate(model.front, "
-                               f"frames), and convert the layers after them")
+            raise NetworkError(f"the network begins with {names}: apply these to the frames (es.ann.evaluate(model.front, "
+                               f"frames)) and convert the layers after them")
         if source.kind == "events":
             net = model.network(events=model.m_f if source.height is None else float(source.height))
         else:
