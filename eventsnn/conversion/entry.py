@@ -37,7 +37,8 @@ def _refuse_foreign(to, given):
     defaults = inspect.signature(convert).parameters
     for kind in set(KINDS) - {to}:
         for name in ONLY[kind]:
-            if given[name] is not defaults[name].default and given[name] != defaults[name].default:
+            value, default = given[name], defaults[name].default
+            if value is not default and not (np.isscalar(value) and value == default):
                 raise ParameterError(f"{name} of convert belongs to to={kind!r}; it must be left out for to={to!r}")
 
 

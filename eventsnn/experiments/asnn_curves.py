@@ -77,7 +77,7 @@ def steps(until, step):
     return np.arange(1, round(until / step) + 1) * step
 
 
-def test_set(name, limit):
+def images_of(name, limit):
     """(layers, shape, inputs, labels, logits of the ANN) of a plain network; the first `limit` test samples, 0: all."""
     from ..ann import Softmax, evaluate
     from ..conversion.files import load_plain

@@ -5,7 +5,7 @@ Time to classification is the first millisecond at which the accuracy on the set
 
 import csv
 
-from .asnn_curves import classification, show, steps, test_set
+from .asnn_curves import classification, images_of, show, steps
 from .config import Setting, cores
 
 SETTINGS = {
@@ -31,7 +31,7 @@ def run(settings, out, progress=False):
     times = steps(s["until"], s["step"])
     if not times.size:
         raise ParameterError(f"until of the experiment is {s['until']!r} s; it must be at least step = {s['step']!r} s")
-    layers, shape, images, labels, logits = test_set(s["model"], s["images"])
+    layers, shape, images, labels, logits = images_of(s["model"], s["images"])
     model, jobs = convert(layers, to="asnn", input_shape=shape, m_f=s["m_f"]), s["threads"] or cores()
     shown = show(model, images, labels, logits, times, jobs, progress)
     accuracy = float((logits.argmax(axis=1) == labels).mean())

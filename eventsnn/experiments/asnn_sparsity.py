@@ -8,7 +8,7 @@ import csv
 
 import numpy as np
 
-from .asnn_curves import MARGINS, classification, first_at_least, show, steps, test_set
+from .asnn_curves import MARGINS, classification, first_at_least, images_of, show, steps
 from .config import Setting, cores
 
 SETTINGS = {
@@ -77,7 +77,7 @@ def run(settings, out, progress=False):
 
     s = settings
     values, rates = numbers(s["m_f"], "m_f"), numbers(s["rates"], "rates")
-    layers, shape, images, labels, logits = test_set(s["model"], s["images"])
+    layers, shape, images, labels, logits = images_of(s["model"], s["images"])
     training, jobs = calibration(load_plain(s["model"])[2]["data"], shape), s["threads"] or cores()
     accuracy = float((logits.argmax(axis=1) == labels).mean())
     models = {f"m_f = {m_f:g}": convert(layers, input_shape=shape, m_f=m_f) for m_f in values}

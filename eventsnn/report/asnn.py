@@ -57,13 +57,15 @@ def plot_accuracy(shown, accuracy, reports, path=None, title=""):
 def plot_sparsity(shown, precise, asnn, published, accuracy, rates, path=None, title=""):
     """Accuracy against time, and against spikes; precision of the logits against spikes: adapting neurons and Poisson.
 
-    shown, precise : {network: curves with `times`, `accuracy`, `spikes`, `rms`}; asnn : the adapting ones; `published`, the
-    Poisson one that is drawn at all `rates` (Hz), as is the last; accuracy : the ANN's. Returns the `Figure`, written to `path` if given.
+    shown, precise : {network: curves with `times`, `accuracy`, `spikes`, `rms`}; asnn : the adapting ones; published : the
+    Poisson one that is drawn at all `rates` (Hz), as is the last; accuracy : the ANN's
+    Returns the `Figure`, written to `path` if given.
 
     >>> plot_sparsity(shown, precise, ["m_f = 0.3"], "as published", 0.98, [1000.0], "sparsity.png")     # doctest: +SKIP
     """
     poisson = [name for name in shown if name not in asnn]
-    colour = {name: shades[k % len(shades)] for names, shades in ((asnn, BLUE), (poisson, WARM)) for k, name in enumerate(names)}
+    colour = {name: shades[k % len(shades)] for names, shades in ((asnn, BLUE), (poisson, WARM))
+              for k, name in enumerate(names)}
     fastest = poisson[-1]
     with _style():
         figure, (time, spikes, rms) = _figure((10.4, 3.9), ncols=3)
