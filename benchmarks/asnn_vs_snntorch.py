@@ -1,8 +1,8 @@
 """Event-driven ASNN inference beside snnTorch, a clocked LIF network of the same shape, on one core.
 
-784-300-300-10 in both, 50 ms per image. snnTorch: `Leaky` neurons of threshold 1, decay exp(-1/20) per step of 1 ms, linear
-layers with biases, inputs as constant currents. Only the work counts: the weights are those of asnn-mnist-mlp, divided by its
-percentiles of activation, and LIF neurons are not made to reproduce its accuracy. At batch 1 and at batch 128.
+784-300-300-10 in both, 50 ms per image. snnTorch: `Leaky` neurons of threshold 1 that decay by exp(-1/20) per step of 1 ms and
+are reset by subtraction, inputs and biases as constant currents, the class with most spikes of the readout. The weights are
+those of asnn-mnist-mlp, scaled layer by layer so that a large activation means a spike per step. At batch 1 and at batch 128.
 
 Usage: python benchmarks/asnn_vs_snntorch.py [--images 100] [--rounds 3]     (needs PyTorch and snntorch)
 """
@@ -23,16 +23,17 @@ from eventsnn.experiments.asnn_sparsity import calibration
 from eventsnn.experiments.evaluate_asnn import samples
 
 STEPS, DECAY, M_F, BATCH = 50, float(np.exp(-1.0 / 20.0)), 0.3, 128
+READOUT = 20.0  # logit shown by a spike per step
 
 
 def network(layers, scales):
-    """Linear maps and `Leaky` neurons, in turn; the membrane follows a current c as (1 - DECAY) c per step."""
+    """Linear maps and `Leaky` neurons, in turn; `scales`: activations of the layers shown by a spike per step."""
     parts, below = [], 1.0
-    for layer, scale in zip((layer for layer in layers if isinstance(layer, es.ann.Linear)), [*scales, 1.0]):
+    for layer, scale in zip((layer for layer in layers if isinstance(layer, es.ann.Linear)), [*scales, READOUT]):
         linear = torch.nn.Linear(layer.weight.shape[1], layer.weight.shape[0])
         with torch.no_grad():
-            linear.weight.copy_(torch.tensor((1.0 - DECAY) * layer.weight * below / scale))
-            linear.bias.copy_(torch.tensor((1.0 - DECAY) * layer.bias / scale))
+            linear.weight.copy_(torch.tensor(layer.weight * below / scale))
+            linear.bias.copy_(torch.tensor(layer.bias / scale))
         parts += [linear, snntorch.Leaky(beta=DECAY, threshold=1.0, reset_mechanism="subtract")]
         below = scale
     return parts

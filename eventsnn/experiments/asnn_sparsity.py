@@ -77,8 +77,9 @@ def run(settings, out, progress=False):
 
     s = settings
     values, rates = numbers(s["m_f"], "m_f"), numbers(s["rates"], "rates")
-    layers, shape, images, labels, logits = images_of(s["model"], s["images"])
-    training, jobs = calibration(load_plain(s["model"])[2]["data"], shape), s["threads"] or cores()
+    _, shape, facts = load_plain(s["model"])
+    training, jobs = calibration(facts["data"], shape), s["threads"] or cores()
+    layers, _, images, labels, logits = images_of(s["model"], s["images"])
     accuracy = float((logits.argmax(axis=1) == labels).mean())
     models = {f"m_f = {m_f:g}": convert(layers, input_shape=shape, m_f=m_f) for m_f in values}
     asnn = list(models)
