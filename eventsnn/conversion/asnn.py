@@ -24,10 +24,11 @@ AT_ONCE, IN_TURN = "at once", "in turn"  # how biases of spiking neurons act
 
 @dataclass(frozen=True)
 class AsnnRun:
-    """What `AsnnModel.run` found for `n` images.
+    """What `run` of a converted network found for `n` images.
 
     logits [n, classes] at the end; predictions [n], the largest; spikes_per_image, synaptic_events_per_image [n]; counts, those
-    of all images together; times [T] s and curve [n, T, classes], the logits at the times asked for.
+    of all images together; times [T] s, those asked for, curve [n, T, classes], the logits then, and spikes_curve [n, T], the
+    spikes up to then.
     """
 
     logits: np.ndarray
@@ -37,6 +38,16 @@ class AsnnRun:
     counts: Counts
     times: np.ndarray
     curve: np.ndarray
+    spikes_curve: np.ndarray
+
+
+def spikes_until(runs, times):
+    """[len(runs), T]: recorded spikes of every `Run` up to each of `times` [T] (s)."""
+    found = np.zeros((len(runs), times.size), np.int64)
+    for k, run in enumerate(runs if times.size else ()):
+        for spikes in run.spikes.values():
+            found[k] += np.searchsorted(spikes.times, times, side="right")
+    return found
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,7 @@ class AsnnModel:
             raise InputError(f"times must increase from 0 to until = {until!r}, got {times!r}")
         jobs = min(jobs or os.cpu_count() or 1, max(len(flat), 1))
         net = self._made(self._signed(flat), None, self.bias == AT_ONCE)
-        record = Record(spikes=[], v={OUTPUT: "all"}, v_times=times) if times.size else Record(spikes=[])
+        record = Record(v={OUTPUT: "all"}, v_times=times) if times.size else Record(spikes=[])
 
         def work(first):
             simulation, found = Simulation(net, record=record, scheduler=scheduler, progress=False), []
@@ -227,4 +238,5 @@ class AsnnModel:
         for k, (_, run) in enumerate(found if times.size else ()):
             curve[k] = run.v[OUTPUT].values
         return AsnnRun(logits, logits.argmax(axis=1), np.array([c.spikes.total for c in counts]),
-                       np.array([c.synaptic_events.total for c in counts]), total, times, curve)
+                       np.array([c.synaptic_events.total for c in counts]), total, times, curve,
+                       spikes_until([run for _, run in found], times))
