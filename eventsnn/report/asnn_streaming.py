@@ -35,8 +35,8 @@ def plot_streaming(speeds, curves, found, ann, path=None, model=""):
             right.bar(x + shift * width, values, width, color=COLOURS[:len(speeds)] if hatch is None else "white",
                       edgecolor=COLOURS[:len(speeds)], hatch=hatch)
             for place, value in zip(x + shift * width, values):
-                right.annotate(f"{value:.2g}", (place, value), xytext=(0, 2), textcoords="offset points", ha="center",
-                               fontsize=8, color=INK)
+                right.annotate(f"{value:.2g}", (place - width / 2, value), xytext=(1, 2), textcoords="offset points",
+                               fontsize=7.5, color=INK)
             right.bar([0], [0], color="white" if hatch else MUTED, edgecolor=MUTED, hatch=hatch, label=label)
         right.axhline(1.0, color=MUTED, linewidth=0.9, linestyle="--")
         right.set_yscale("log")
