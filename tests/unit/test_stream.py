@@ -2,10 +2,12 @@
 
 import doctest
 import gc
+import os
 import threading
 from collections import deque, namedtuple
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -621,3 +623,20 @@ def test_layers_before_the_first_map_are_not_left_out_silently():
     layers = [es.ann.MaxPool2d(2), es.ann.Flatten(), es.ann.Linear(np.ones((2, 4)))]
     with pytest.raises(NetworkError, match="begins with MaxPool2d, Flatten: apply these to the frames"):
         es.Stream(es.convert(layers, input_shape=(1, 4, 4)), es.FrameSource([np.ones((1, 4, 4))]))
+
+
+@pytest.mark.parametrize("name, size, count", [
+    ("sample_nmnist.bin", (34, 34), 4325), ("sample_ncars.dat", (64, 120), 2009), ("evt2_sample.raw", (480, 640), 367855 + 171626),
+    ("evt3_sample.raw", (720, 1280), 219596), ("dvs.es", (240, 320), 473225), ("sample.aedat4", (240, 320), 111954)])
+def test_real_recordings_stream_to_the_last_event(name, size, count):
+    path = Path(os.environ.get("EVENTSNN_DATA", "")) / "event_samples" / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not in EVENTSNN_DATA")
+    if name.endswith("aedat4"):
+        pytest.importorskip("lz4", reason="lz4 is not installed")
+    model = es.convert([es.ann.Linear(np.ones((2, 16)))], tau_eta=20e-3, tau_beta=20e-3)
+    source = es.EventSource(es.open_events(path).chunks(), shape=(4, 4), size=size, period=0.05)
+    stream = es.Stream(model, source)
+    decisions, found = list(stream), stream.summary()
+    assert found["events"] + source.cropped == count and source.late_events == 0
+    assert found["decisions"] == len(decisions) > 0
