@@ -626,8 +626,9 @@ def test_layers_before_the_first_map_are_not_left_out_silently():
 
 
 @pytest.mark.parametrize("name, size, count", [
-    ("sample_nmnist.bin", (34, 34), 4325), ("sample_ncars.dat", (64, 120), 2009), ("evt2_sample.raw", (480, 640), 367855 + 171626),
-    ("evt3_sample.raw", (720, 1280), 219596), ("dvs.es", (240, 320), 473225), ("sample.aedat4", (240, 320), 111954)])
+    ("sample_nmnist.bin", (34, 34), 4325), ("sample_ncars.dat", (64, 120), 2009),
+    ("evt2_sample.raw", (480, 640), 367855 + 171626), ("evt3_sample.raw", (720, 1280), 219596), ("dvs.es", (240, 320), 473225),
+    ("sample.aedat4", (240, 320), 111954)])
 def test_real_recordings_stream_to_the_last_event(name, size, count):
     path = Path(os.environ.get("EVENTSNN_DATA", "")) / "event_samples" / name
     if not path.is_file():
