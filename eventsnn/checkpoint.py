@@ -4,10 +4,10 @@ import pickle
 
 import numpy as np
 
-from .errors import FormatError
+from .errors import FormatError, InputError
 from .io.atomic import atomic_path
 
-KIND, VERSION = "eventsnn checkpoint", 1
+KIND, VERSION = "eventsnn checkpoint", 2
 
 
 def _flatten(sim):
@@ -33,11 +33,19 @@ def write_checkpoint(sim, path):
             file.attrs["time"], file.attrs["seed"] = sim.time, sim.seed
             file.attrs["scheduler"], file.attrs["inputs_never"] = sim.scheduler.name, sim.inputs_never
             file.attrs["max_rounds"] = sim._max_rounds
-            network = pickle.dumps((sim.lowered, sim.record), protocol=5)
+            network = _pickled(sim)
             file.create_dataset("network", data=np.frombuffer(network, np.uint8), fletcher32=True)
             for key, value in _flatten(sim).items():
                 value = np.asarray(value)
                 file.create_dataset(key, data=value, **({"fletcher32": True} if value.ndim and value.size else {}))
+
+
+def _pickled(sim):
+    try:
+        return pickle.dumps((sim.lowered, sim.record, sim.rules, sim._plain), protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(f"the simulation cannot be written: {error}; functions of rules must be defined at the top level of "
+                         f"a module") from error
 
 
 def read_checkpoint(cls, path):
@@ -73,10 +81,14 @@ def read_checkpoint(cls, path):
 
 def _rebuild(cls, attrs, network, data):
     """The simulation described by the contents of a checkpoint."""
+    from .kernels.plastic import R_POST, R_PRE, R_TIMER
     from .layout import State
     from .schedulers import choose
-    lowered, record = pickle.loads(network)
+    lowered, record, rules, plain = pickle.loads(network)
     sim = cls.__new__(cls)
+    sim.rules, sim._plain = rules, plain
+    for row, rule in zip(lowered.wiring.rule, rules):
+        row[[R_PRE, R_POST, R_TIMER]] = rule.addresses()
     sim.lowered, sim.record, sim.seed = lowered, record, int(attrs["seed"])
     sim._keep, sim._probes, sim._progress = record.wants(lowered), record.probes(lowered), False
     sim._max_rounds = int(attrs["max_rounds"])

@@ -8,9 +8,12 @@ import numpy as np
 from . import layout
 from .checkpoint import read_checkpoint, write_checkpoint
 from .errors import InputError, NotAvailableError, ParameterError, unknown_name
+from .kernels import single
+from .kernels.plastic import B_DECAY, R_FIRST, R_TIMER
 from .model.checks import count, real
 from .model.lower import Lowered, lower
 from .model.neurons import LinearNeuron, check_reset
+from .model.plastic import attach, weights
 from .model.sources import Input
 from .progress import Pace, over
 from .record import Record
@@ -21,10 +24,9 @@ from .types import Counts, Spikes, Tally, Trace
 SETTABLE = ("i_offset", "v_leak", "bias", "v_threshold", "v_reset", "t_ref")
 
 
-def _refuse(dt, rules):
-    for value, name in ((dt, "dt (grid time)"), (rules or None, "rules")):
-        if value is not None:
-            raise NotAvailableError(f"{name} is not available in this version")
+def _refuse(dt):
+    if dt is not None:
+        raise NotAvailableError("dt (grid time) is not available in this version")
 
 
 class Simulation:
@@ -48,7 +50,9 @@ class Simulation:
             return super().__new__(cls)
         if isinstance(hardware, type) or not hasattr(hardware, "simulation"):
             raise ParameterError(f"hardware must be an es.BrainScaleS2(...), got {hardware!r}")
-        _refuse(options.pop("dt", None), options.pop("rules", ()))
+        _refuse(options.pop("dt", None))
+        if options.pop("rules", ()):
+            raise NotAvailableError("rules are not available in simulations with hardware")
         if options.pop("record", None) is not None:
             raise NotAvailableError("record is not available in simulations with hardware: all spikes are recorded")
         seed = count(options.pop("seed", 0), "seed", "the simulation", minimum=0)
@@ -57,9 +61,11 @@ class Simulation:
 
     def __init__(self, net, inputs=None, *, scheduler="auto", threads=1, seed=0, dt=None, record=None, rules=(),
                  hardware=None, progress=True, max_rounds=1000):
-        _refuse(dt, rules)
-        count(threads, "threads", "the simulation")
-        self.lowered = net if isinstance(net, Lowered) else lower(net, threads)
+        _refuse(dt)
+        self.rules = self._checked_rules(rules, count(threads, "threads", "the simulation"))
+        plain = net if isinstance(net, Lowered) else lower(net, threads, {rule.projection for rule in self.rules})
+        self._plain = plain if self.rules else None
+        self.lowered = attach(plain, self.rules) if self.rules else plain
         self.seed = count(seed, "seed", "the simulation", minimum=0)
         self.record = Record() if record is None else record
         if not isinstance(self.record, Record):
@@ -70,6 +76,16 @@ class Simulation:
         self._kind = choose(scheduler, self.lowered)
         self._max_rounds = count(max_rounds, "max_rounds", "the simulation")
         self._begin(inputs)
+
+    @staticmethod
+    def _checked_rules(rules, threads):
+        rules = tuple(rules) if np.iterable(rules) else (rules,)
+        for rule in rules:
+            if not hasattr(rule, "addresses"):
+                raise ParameterError(f"rules must be es.Rule objects, got {type(rule).__name__}")
+        if rules and threads > 1:
+            raise ParameterError(f"threads of the simulation must be 1 with rules, got {threads!r}")
+        return rules
 
     def _begin(self, inputs):
         self.scheduler = self._kind(self.lowered, seed=self.seed, max_rounds=self._max_rounds, wanted=self._keep)
@@ -176,12 +192,33 @@ class Simulation:
                 pace.show(self.time, self._n_spikes)
 
     def _chunk(self, stop, fresh):
+        if any(rule.every for rule in self.rules):
+            fresh = self._timers(stop, fresh)
+        self._section(stop, fresh)
+
+    def _timers(self, stop, fresh):
+        """Go on through all timer events of the rules up to `stop`."""
+        wiring, state = self.lowered.wiring, self.scheduler.state
+        while True:
+            due = [(turn + 1) * rule.every if rule.every else np.inf for rule, turn in zip(self.rules, state.turn[:, 1])]
+            if min(due) > stop:
+                return fresh
+            self._section(min(due), fresh)
+            fresh = False
+            for r in np.flatnonzero(np.array(due) == min(due)).tolist():
+                single.learn_all(wiring, state, r, self.time)
+                state.turn[r, 1] += 1
+                self.rules[r].raise_error()
+
+    def _section(self, stop, fresh):
         times = self.record.times(self.time, stop, fresh)
         probe = None
         if times.size:
             ids = np.concatenate([ids + self.lowered.first[self.lowered.pop(n)] for n, ids in self._probes.items()])
             probe = times, ids
         spike_times, spike_ids, values = self.scheduler.advance(stop, probe)
+        for rule in self.rules:
+            rule.raise_error()
         self._times.append(spike_times)
         self._n_spikes += spike_times.size
         self._ids.append(spike_ids)
@@ -297,7 +334,64 @@ class Simulation:
 
     def reset(self, inputs=None):
         """Back to t = 0 and the initial state, with new `inputs` (or none)."""
+        if self.rules:
+            self.lowered = attach(self._plain, self.rules)
         self._begin(inputs)
+
+    def _projection(self, name):
+        """Number of projection `name`."""
+        names = [p.name for p in self.lowered.projections]
+        if name not in names:
+            raise unknown_name("projection", name, names)
+        return names.index(name)
+
+    def weights(self, name):
+        """(source, target, weight) of every synapse of projection `name` now, arrays [n] with local numbers, by source.
+
+        Raises `UnknownNameError`, and `NotAvailableError` for projections that do not store their synapses.
+        """
+        k = self._projection(name)
+        if self.lowered.wiring.proj[k, layout.J_KIND] == layout.PROCEDURAL:
+            raise NotAvailableError(f"projection {name!r} does not store its synapses")
+        return weights(self.lowered.wiring, self.lowered.first, k)
+
+    def _rule(self, name):
+        """Number of the rule of projection `name`."""
+        r = int(self.lowered.wiring.proj[self._projection(name), layout.J_RULE])
+        if r < 0:
+            raise ParameterError(f"projection {name!r} has no rule")
+        return r
+
+    def learning(self, name):
+        """Variables of the rule of projection `name` now, {name: array}: of its sources, targets, synapses, the network.
+
+        Those of synapses in the order of `weights`. Raises `ParameterError` for a projection without a rule.
+        """
+        r, found = self._rule(name), {}
+        wiring, state, rule = self.lowered.wiring, self.scheduler.state, self.rules[r]
+        single.bring(wiring, state, r, self.time)
+        first = int(wiring.rule[r, R_FIRST])
+        for v, key in enumerate([*rule.pre, *rule.post, *rule.synapse, *rule.network]):
+            at, n = wiring.variable[first + v, :2]
+            found[key] = state.trace[at:at + n] * state.buffer[B_DECAY + v]
+        return found
+
+    def trigger(self, name, **values):
+        """Run `on_timer` of the rule of projection `name` now, after its network variables have been set to `values`.
+
+        Raises `ParameterError` for a rule without `on_timer`, `UnknownNameError` for other variables.
+        """
+        r = self._rule(name)
+        rule, wiring, state = self.rules[r], self.lowered.wiring, self.scheduler.state
+        if not wiring.rule[r, R_TIMER]:
+            raise ParameterError(f"the rule of projection {name!r} has no on_timer to trigger")
+        for key, value in values.items():
+            if key not in rule.network:
+                raise unknown_name("network variable", key, list(rule.network))
+            value = float(real(value, key, f"the rule of {name!r}"))
+            single.set_network_variable(wiring, state, r, list(rule.network).index(key), value, self.time)
+        single.learn_all(wiring, state, r, self.time)
+        rule.raise_error()
 
     def checkpoint(self, path):
         """Write the complete state to an HDF5 file, atomically; `resume` continues with the same bits."""

@@ -45,10 +45,10 @@ SPIKE_ROW = 5  # per mode: 1 where a spike changes it
 COUPLED = SPIKE_ROW + MAX_MODES  # per coupling: slave, driver, order of the divided difference
 
 # Wiring.pop[p, ...] and popf
-P_FIRST, P_OUT, P_FIRES, P_JUMPS, P_CLASS, P_RESET, P_RANK, P_GROUP, P_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7, 8
+P_FIRST, P_OUT, P_FIRES, P_JUMPS, P_CLASS, P_RESET, P_RANK, P_GROUP, P_LEARNS, P_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 P_EPOCH, P_HORIZON = 0, 1
 # Wiring.proj[k, ...] and projf
-J_OUT, J_SOURCE, J_TARGET, J_PORT, J_KIND, J_ROW, J_WEIGHT, J_DELAYS, J_TABLE, J_AT, J_SHARDS, J_COLUMNS = range(12)
+J_OUT, J_SOURCE, J_TARGET, J_PORT, J_KIND, J_ROW, J_WEIGHT, J_DELAYS, J_TABLE, J_AT, J_SHARDS, J_RULE, J_COLUMNS = range(13)
 # (PROCEDURAL: J_ROW is a row of `words` and `reals`, J_AT the length of the longest row)
 J_SCALAR, J_DELAY = 0, 1
 # State.par[j, ...]
@@ -65,7 +65,8 @@ class Kinetics(NamedTuple):
 class Wiring(NamedTuple):
     """Populations and projections. Static; shared by all simulations of a network."""
 
-    # first neuron, first outgoing, fires?, V jumps?, its class or -1, reset?, rank, size of its groups
+    # first neuron, first outgoing, fires?, V jumps?, its class or -1, reset?, rank, size of its groups,
+    # does a rule learn from its spikes?
     pop: np.ndarray  # i8[n_pop + 1, P_COLUMNS]
     popf: np.ndarray  # f8[n_pop, 2] length of an epoch and of the cells it is cut into for searching crossings, s
     who: np.ndarray  # i8[N, 2] population, class
@@ -80,6 +81,13 @@ class Wiring(NamedTuple):
     w64: np.ndarray  # f8
     words: np.ndarray  # u8[n_procedural, columns] rules of the procedural projections, see `kernels.draw`, `convolution`
     reals: np.ndarray  # f8[n_procedural, draw.N_REALS]
+    rule: np.ndarray  # i8[R, R_COLUMNS] learning rules, see `kernels.plastic`
+    rulef: np.ndarray  # f8[R, RF_COLUMNS] length of an epoch, s; smallest and largest weight
+    ruled: np.ndarray  # f8 parameters of the rules, from R_PARAMETERS on
+    variable: np.ndarray  # i8[V, 4] variables of the rules: first entry in State.trace, number of entries, kind, set or added
+    variablef: np.ndarray  # f8[V, 2] rate of decay, 1/s; step at a spike
+    column: np.ndarray  # i8 per rule and target neuron, from R_COLUMN on: first of its synapses in `incoming`; the end
+    incoming: np.ndarray  # i8[n, 2] position of the synapse as in `post`, number of its source
 
 
 class State(NamedTuple):
@@ -93,3 +101,6 @@ class State(NamedTuple):
     pop: np.ndarray  # i8[n_pop, 2] number of the current epoch, spikes so far
     horizon: np.ndarray  # f8[n_pop] time up to which crossings have been looked for
     arrived: np.ndarray  # i8[K] synaptic events so far
+    trace: np.ndarray  # f8 variables of the learning rules, scaled by the epoch of the rule
+    turn: np.ndarray  # i8[R, 2] number of the rule's epoch, of its timer events so far
+    buffer: np.ndarray  # f8 room for the variables that a rule sees, and their factors

@@ -13,6 +13,7 @@ from ..layout import (
     ACTIVE,
     ASKED,
     J_KIND,
+    J_RULE,
     J_SOURCE,
     J_TARGET,
     P_FIRES,
@@ -23,6 +24,7 @@ from ..layout import (
 )
 from .fanout import delay_of, deliver, drawn_part, run_end, shards
 from .neuron import epoch_end, margin_now, release, rescale, voltage
+from .plastic import learn_row
 from .queue import (
     BURST,
     CULPRIT,
@@ -173,6 +175,8 @@ def arrivals(kin, wir, st, q, now, out, wk, max_rounds):
         if wir.proj[k, J_KIND] == PROCEDURAL:
             at, size = np.int64(0), drawn_part(wir, k, source, first, wk.drawn_id, wk.drawn_weight)
             drawn = np.int64(n_rows)
+        if wir.proj[k, J_RULE] >= 0:
+            learn_row(wir, st, k, source, first, end, now)
         n_touched = deliver(kin, wir, st, k, source, at, at + size, now, q.amplitude[slot], q.n[INSTANT], wk.touched,
                             n_touched, wk.scratch, wk.drawn_id, wk.drawn_weight)
         st.arrived[k] += size

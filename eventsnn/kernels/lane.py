@@ -100,4 +100,5 @@ def lane_of(lanes, s):
 @inlined
 def state_of(st, lanes, s):
     """The state as lane number `s` sees it: the epochs are its own."""
-    return State(st.cell, st.due, st.par, st.flag, st.stamp, lanes.epoch[s], st.horizon, st.arrived)
+    return State(st.cell, st.due, st.par, st.flag, st.stamp, lanes.epoch[s], st.horizon, st.arrived, st.trace,
+                 st.turn, st.buffer)

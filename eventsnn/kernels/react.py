@@ -21,6 +21,7 @@ from ..layout import (
     P_FIRES,
     P_FIRST,
     P_GROUP,
+    P_LEARNS,
     P_OUT,
     P_RANK,
     PAIR,
@@ -35,6 +36,7 @@ from .fanout import delay_of, row_span, shards
 from .flow import decay, dot
 from .groups import group
 from .neuron import S_HOR, S_HSLOPE, S_NOW, S_PULL, S_SLOPE, cell_end, epoch_start, margin_now, search, spike
+from .plastic import learn_column
 from .queue import N_ASKED, N_FREE, N_OUT, N_SEQ, N_WATCH, SEARCHES, push, push_own
 from .screen import MARGIN_REL, QUIET, SEARCH, WATCH, prepare, screen
 
@@ -114,6 +116,8 @@ def fire(kin, wir, st, q, j, now, out, max_rounds, scratch):
         if q.n[N_OUT] == out.time.size or q.n[N_FREE] < fan:
             return False
         emit(wir, st, q, j, now, spike(kin, wir, st, j, now, scratch), out)
+        if wir.pop[p, P_LEARNS]:
+            learn_column(wir, st, p, j, now)
         if wir.pop[p, P_GROUP] > 1:
             follow(kin, wir, st, q, p, j, now, scratch)
         if st.flag[j, 0] != ACTIVE:

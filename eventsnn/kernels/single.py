@@ -24,7 +24,7 @@ from ..layout import (
     S_V_INF,
     WATCHED,
 )
-from . import fanout, flow, neuron
+from . import fanout, flow, neuron, plastic
 from .neuron import S_EXP, S_X
 
 
@@ -131,6 +131,36 @@ def modes_of(kin, wir, st, ids, now, scratch, found):
         flow.move(kin, c, time, scratch[S_EXP], st.cell[ids[i], MODES:], scratch[S_X])
         for k in range(found.shape[1]):
             found[i, k] = scratch[S_X, k]
+
+
+@kernel
+def learn_row(wir, st, k, source, first, end, now):
+    """See `plastic.learn_row`."""
+    plastic.learn_row(wir, st, k, source, first, end, now)
+
+
+@kernel
+def learn_column(wir, st, p, j, now):
+    """See `plastic.learn_column`."""
+    plastic.learn_column(wir, st, p, j, now)
+
+
+@kernel
+def learn_all(wir, st, r, now):
+    """See `plastic.learn_all`."""
+    plastic.learn_all(wir, st, r, now)
+
+
+@kernel
+def bring(wir, st, r, now):
+    """See `plastic.bring`."""
+    plastic.bring(wir, st, r, now)
+
+
+@kernel
+def set_network_variable(wir, st, r, m, value, now):
+    """See `plastic.set_network_variable`."""
+    plastic.set_network_variable(wir, st, r, m, value, now)
 
 
 @kernel

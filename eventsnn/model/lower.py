@@ -10,6 +10,7 @@ from . import kinetics
 from .convolution import ConvEdges
 from .graph import ranks
 from .neurons import LinearNeuron
+from .plastic import no_rules, with_weights
 from .procedural import ProceduralEdges
 
 
@@ -184,8 +185,11 @@ def _min_delay(edges):
         (delay if isinstance(delay, np.ndarray) else delay.table).min())
 
 
-def lower(network, shards=1):
-    """Build the arrays of `network`, with rows cut into `shards` parts. Raises `NetworkError` for an empty one."""
+def lower(network, shards=1, plastic=()):
+    """Build the arrays of `network`, with rows cut into `shards` parts. Raises `NetworkError` for an empty one.
+
+    plastic : names of projections whose synapses all need a weight of their own
+    """
     if not network.populations:
         raise NetworkError("the network is empty: add a population first")
     names, populations = tuple(network.populations), tuple(network.populations.values())
@@ -217,13 +221,16 @@ def lower(network, shards=1):
         a, b = names.index(projection.source), names.index(projection.target)
         edges = projection.connection.build(populations[a].n, populations[b].n, a == b,
                                             f"projection {projection.name!r}")
+        if projection.name in plastic:
+            edges = with_weights(edges, projection.name)
         if isinstance(edges, ProceduralEdges):
             entries, *reals[k] = store.procedural(edges)
         elif isinstance(edges, ConvEdges):
             entries, *reals[k] = store.convolution(edges)
         else:
             entries, *reals[k] = store.csr(edges, b) if hasattr(edges, "indptr") else store.dense(edges)
-        entries |= {layout.J_SOURCE: a, layout.J_TARGET: b, layout.J_PORT: projection.port, layout.J_SHARDS: shards}
+        entries |= {layout.J_SOURCE: a, layout.J_TARGET: b, layout.J_PORT: projection.port, layout.J_SHARDS: shards,
+                    layout.J_RULE: -1}
         table[k, list(entries)] = list(entries.values())
         least.append(_min_delay(edges))
         if least[-1] == 0.0:
@@ -238,7 +245,7 @@ def lower(network, shards=1):
         pop_table[:n_pop, column] = values
     whose = np.repeat(np.arange(n_pop), np.diff(first))
     wiring = layout.Wiring(pop=pop_table, popf=np.column_stack([epoch, horizon]), who=np.column_stack([whose, cls]),
-                           proj=table, projf=reals, **store.arrays())
+                           proj=table, projf=reals, **store.arrays(), **no_rules())
     widest = max([1, *(c.m for c in classes)])
     light = tuple(replace(p, connection=None) for p in network.projections.values())
     return Lowered(names, populations, light, first, kinetics.pack(classes, n_ports), wiring,

@@ -50,6 +50,8 @@ def choose(name, lowered):
 
     Raises `NetworkError` for a cycle under "layered" and for one without delay under "window", naming it.
     """
+    if name == "auto" and lowered.wiring.rule.size:
+        name = "heap"
     if name == "auto":
         from .window import longest_window
         longest = longest_window(lowered)
@@ -58,6 +60,8 @@ def choose(name, lowered):
         raise unknown_name("scheduler", name, ("auto", *NAMES))
     if name in ("window", "layered"):
         from .window import Layered, Window, longest_window
+        if lowered.wiring.rule.size:
+            raise NetworkError(f"scheduler {name!r} carries no learning rules; use 'heap' or 'auto'")
         odd = _odd_groups(lowered)
         if odd:
             raise NetworkError(f"scheduler {name!r} carries groups only of neurons that share four distinct time constants, "

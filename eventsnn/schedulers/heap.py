@@ -1,5 +1,7 @@
 """Driver of the compiled heap loop: owns the queues, grows them, hands out the spikes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import layout
@@ -171,6 +173,9 @@ class Heap(Scheduler):
         twin = Heap.__new__(Heap)
         twin.__dict__.update(self.__dict__)
         twin.state = copy_of(self.state)
+        wiring = self.lowered.wiring
+        if wiring.rule.size:  # weights may change
+            twin.lowered = replace(self.lowered, wiring=wiring._replace(w32=wiring.w32.copy(), w64=wiring.w64.copy()))
         twin.queue = Queue(*(a.copy() for a in self.queue))
         twin.out, twin.sources = new_out(self.out.time.size), self.sources.copy()
         bound = twin.sources.next_poisson()

@@ -15,6 +15,7 @@ from ..layout import (
     DV_ROW,
     J_OUT,
     J_PORT,
+    J_RULE,
     J_SHARDS,
     J_SOURCE,
     J_TARGET,
@@ -24,6 +25,7 @@ from ..layout import (
     P_FIRES,
     P_FIRST,
     P_GROUP,
+    P_LEARNS,
     P_OUT,
     P_RANK,
     REFRACTORY,
@@ -96,6 +98,8 @@ class Reference(Scheduler):
         for _ in range(self.max_rounds):
             self.own.discard((self.state.due[j], j))
             self._emit(j, now, single.spike(*self._args, j, now, self.scratch), spikes)
+            if self.lowered.wiring.pop[self.lowered.wiring.who[j, 0], P_LEARNS]:
+                single.learn_column(self.lowered.wiring, self.state, self.lowered.wiring.who[j, 0], j, now)
             self._follow(j, now)
             if self.state.flag[j, 0] == REFRACTORY:
                 if self.state.due[j] < np.inf:
@@ -127,6 +131,8 @@ class Reference(Scheduler):
         _, _, j, k, at, _, amplitude, end = arrival
         p, port, source = wiring.proj[k, J_TARGET], wiring.proj[k, J_PORT], j - wiring.pop[wiring.proj[k, J_SOURCE], P_FIRST]
         time = now - self._epoch(p)
+        if wiring.proj[k, J_RULE] >= 0:
+            single.learn_row(wiring, self.state, k, source, at, end, now)
         n = single.synapses(wiring, k, source, at, end, self._targets, self._weights)
         self.state.arrived[k] += n
         reached = self._targets[:n].tolist()

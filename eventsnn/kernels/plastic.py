@@ -1,0 +1,192 @@
+"""Learning rules: what an arrival, a spike or a timer does to the weights of a projection.
+
+A rule is a row of tables and up to three compiled functions f(w, x, y, s, g, p) -> w, given by their addresses: x are the
+traces of the source neuron, y of the target neuron, s the variables of the synapse, g those of the network, p the parameters.
+All variables decay exponentially. They are stored scaled by exp(time since the epoch of the rule began / tau), so that nothing
+needs to be done between events and one exponential serves a whole row; epochs are a grid, so that no bit depends on who asks.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ..jit import inlined, inner
+from ..layout import (
+    CSR_F32,
+    DENSE_F32,
+    DENSE_F64,
+    J_KIND,
+    J_ROW,
+    J_RULE,
+    J_TARGET,
+    J_WEIGHT,
+    P_FIRST,
+)
+from .elementary import exp
+from .fanout import target_of
+from .simd import address
+
+# columns of Wiring.rule: projection, addresses of the functions (0: none), first variable, number of each kind
+R_PROJECTION, R_PRE, R_POST, R_TIMER, R_FIRST, R_X, R_Y, R_S, R_G, R_PARAMETERS, R_COLUMN, R_COLUMNS = range(12)
+RF_LENGTH, RF_LOW, RF_HIGH, RF_COLUMNS = 0, 1, 2, 3
+V_FIRST, V_COUNT, V_KIND, V_SET = 0, 1, 2, 3
+VF_RATE, VF_STEP = 0, 1
+MOST = 4  # variables of a kind
+B_X, B_Y, B_S, B_G, B_DECAY, B_GROWTH, B_SIZE = 0, MOST, 2 * MOST, 3 * MOST, 4 * MOST, 8 * MOST, 12 * MOST
+
+
+@intrinsic
+def call_rule(typing, function, w, x, y, s, g, p):
+    """Call the function at address `function`; x, y, s, g, p are addresses."""
+
+    def generate(context, builder, signature, args):
+        number, pointer = ir.DoubleType(), ir.DoubleType().as_pointer()
+        kind = ir.FunctionType(number, [number, *[pointer] * 5])
+        given = [builder.inttoptr(a, pointer) for a in args[2:]]
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], *given])
+
+    return types.float64(types.int64, types.float64, *[types.int64] * 5), generate
+
+
+@inner
+def bring(wir, st, r, now):
+    """Carry the variables of rule `r` into the epoch of `now`; their decay and growth since it began go to the buffer."""
+    length, k = wir.rulef[r, RF_LENGTH], st.turn[r, 0]
+    first = wir.rule[r, R_FIRST]
+    n = wir.rule[r, R_X] + wir.rule[r, R_Y] + wir.rule[r, R_S] + wir.rule[r, R_G]
+    while (k + 1) * length <= now:
+        k += 1
+        for v in range(first, first + n):
+            factor = exp(-length * wir.variablef[v, VF_RATE])
+            at = wir.variable[v, V_FIRST]
+            for i in range(at, at + wir.variable[v, V_COUNT]):
+                st.trace[i] *= factor
+    st.turn[r, 0] = k
+    time = now - k * length if k > 0 else now
+    for v in range(n):
+        rate = wir.variablef[first + v, VF_RATE]
+        st.buffer[B_DECAY + v] = exp(-time * rate)
+        st.buffer[B_GROWTH + v] = exp(time * rate)
+
+
+@inlined
+def see(wir, st, r, skip, n, to, i):
+    """Put `n` variables of rule `r`, after its first `skip`, of neuron or synapse `i` into the buffer from `to` on."""
+    for m in range(n):
+        v = wir.rule[r, R_FIRST] + skip + m
+        st.buffer[to + m] = st.trace[wir.variable[v, V_FIRST] + i] * st.buffer[B_DECAY + skip + m]
+
+
+@inlined
+def keep(wir, st, r, skip, n, at, i):
+    """Take variables back that a function has changed; the others are left as they are, to the last bit."""
+    for m in range(n):
+        v = wir.rule[r, R_FIRST] + skip + m
+        place = wir.variable[v, V_FIRST] + i
+        if st.buffer[at + m] != st.trace[place] * st.buffer[B_DECAY + skip + m]:
+            st.trace[place] = st.buffer[at + m] * st.buffer[B_GROWTH + skip + m]
+
+
+@inlined
+def step(wir, st, r, skip, n, i):
+    """Traces of neuron `i` after its spike: raised by their step, or set to it."""
+    for m in range(n):
+        v = wir.rule[r, R_FIRST] + skip + m
+        place, jump = wir.variable[v, V_FIRST] + i, wir.variablef[v, VF_STEP] * st.buffer[B_GROWTH + skip + m]
+        st.trace[place] = jump if wir.variable[v, V_SET] != 0 else st.trace[place] + jump
+
+
+@inlined
+def change(wir, st, r, k, function, source, target, i):
+    """Call `function` for the synapse at position `i`, from neuron `source` to `target` (local); x and y are in the buffer."""
+    kind, width = wir.proj[k, J_KIND], wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - wir.pop[wir.proj[k, J_TARGET], P_FIRST]
+    if kind == DENSE_F32 or kind == DENSE_F64:
+        synapse = source * width + target
+        at = np.uint64(wir.proj[k, J_WEIGHT] + synapse)
+    else:
+        synapse, at = i - wir.row[wir.proj[k, J_ROW]], np.uint64(wir.proj[k, J_WEIGHT] + i)
+    single = kind == DENSE_F32 or kind == CSR_F32
+    w = np.float64(wir.w32[at]) if single else wir.w64[at]
+    ns, skip = wir.rule[r, R_S], wir.rule[r, R_X] + wir.rule[r, R_Y]
+    see(wir, st, r, skip, ns, B_S, synapse)
+    base = address(st.buffer)
+    w = call_rule(function, w, base + 8 * B_X, base + 8 * B_Y, base + 8 * B_S, base + 8 * B_G,
+                  address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS])
+    w = min(max(w, wir.rulef[r, RF_LOW]), wir.rulef[r, RF_HIGH])
+    if single:
+        wir.w32[at] = np.float32(w)
+    else:
+        wir.w64[at] = w
+    keep(wir, st, r, skip, ns, B_S, synapse)
+
+
+@inlined
+def begin(wir, st, r, now):
+    """Numbers of the variables x and y, and of those before g; g is put into the buffer."""
+    bring(wir, st, r, now)
+    nx, ny = wir.rule[r, R_X], wir.rule[r, R_Y]
+    before = nx + ny + wir.rule[r, R_S]
+    see(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
+    return nx, ny, before
+
+
+@inner
+def learn_row(wir, st, k, source, first, end, now):
+    """An arrival of neuron `source` (local) at the synapses first to end - 1 of projection `k`, before it is delivered."""
+    r = wir.proj[k, J_RULE]
+    nx, ny, before = begin(wir, st, r, now)
+    see(wir, st, r, 0, nx, B_X, source)
+    function, start = wir.rule[r, R_PRE], wir.pop[wir.proj[k, J_TARGET], P_FIRST]
+    if function != 0:
+        for i in range(first, end):
+            target = np.int64(target_of(wir, k, i)) - start
+            see(wir, st, r, nx, ny, B_Y, target)
+            change(wir, st, r, k, function, source, target, i)
+        keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
+    step(wir, st, r, 0, nx, source)
+
+
+@inner
+def learn_column(wir, st, p, j, now):
+    """A spike of neuron `j` of population `p`: all rules of projections onto it."""
+    for r in range(wir.rule.shape[0]):
+        k = wir.rule[r, R_PROJECTION]
+        if wir.proj[k, J_TARGET] != p:
+            continue
+        nx, ny, before = begin(wir, st, r, now)
+        target = j - wir.pop[p, P_FIRST]
+        see(wir, st, r, nx, ny, B_Y, target)
+        function, at = wir.rule[r, R_POST], wir.rule[r, R_COLUMN] + target
+        if function != 0:
+            for x in range(wir.column[at], wir.column[at + 1]):
+                source = wir.incoming[x, 1]
+                see(wir, st, r, 0, nx, B_X, source)
+                change(wir, st, r, k, function, source, target, wir.incoming[x, 0])
+            keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
+        step(wir, st, r, nx, ny, target)
+
+
+@inner
+def learn_all(wir, st, r, now):
+    """A timer event of rule `r`: its function for all synapses, target by target."""
+    k = wir.rule[r, R_PROJECTION]
+    nx, ny, before = begin(wir, st, r, now)
+    p = wir.proj[k, J_TARGET]
+    for target in range(wir.pop[p + 1, P_FIRST] - wir.pop[p, P_FIRST]):
+        see(wir, st, r, nx, ny, B_Y, target)
+        at = wir.rule[r, R_COLUMN] + target
+        for x in range(wir.column[at], wir.column[at + 1]):
+            source = wir.incoming[x, 1]
+            see(wir, st, r, 0, nx, B_X, source)
+            change(wir, st, r, k, wir.rule[r, R_TIMER], source, target, wir.incoming[x, 0])
+    keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
+
+
+@inner
+def set_network_variable(wir, st, r, m, value, now):
+    """Variable number `m` of the network becomes `value`."""
+    _, _, before = begin(wir, st, r, now)
+    v = wir.rule[r, R_FIRST] + before + m
+    st.trace[wir.variable[v, V_FIRST]] = value * st.buffer[B_GROWTH + before + m]
+

@@ -1,0 +1,98 @@
+"""Learning rules lowered: the tables that `kernels.plastic` reads, and the synapses of every target neuron."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .. import layout
+from ..errors import NotAvailableError, ParameterError, unknown_name
+from ..kernels import plastic as kernel
+
+
+def no_rules():
+    """The arrays of `layout.Wiring` for a network without rules."""
+    integers = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
+    return {"rule": integers(0, kernel.R_COLUMNS), "rulef": np.zeros((0, kernel.RF_COLUMNS)), "ruled": np.zeros(0),
+            "variable": integers(0, 4), "variablef": np.zeros((0, 2)), "column": integers(0), "incoming": integers(0, 2)}
+
+
+def with_weights(edges, name):
+    """`edges` with one weight per synapse. Raises `NotAvailableError` for connections whose weights are not stored."""
+    if not hasattr(edges, "weight") or hasattr(edges, "words"):
+        raise NotAvailableError(f"projection {name!r} cannot learn: its synapses are not stored one by one")
+    if not isinstance(edges.delay, float):
+        raise NotAvailableError(f"projection {name!r} cannot learn: its synapses must have one delay")
+    if np.ndim(edges.weight) == 0:
+        return replace(edges, weight=np.full(edges.n_synapses, float(edges.weight)))
+    return edges
+
+
+def attach(lowered, rules):
+    """`lowered` with `rules` (of `eventsnn.rules`), and weights of its own.
+
+    Raises `UnknownNameError` for an unknown projection, `ParameterError` for two rules on one.
+    """
+    wiring, names = lowered.wiring, [p.name for p in lowered.projections]
+    proj, pop = wiring.proj.copy(), wiring.pop.copy()
+    tables = {name: [] for name in no_rules()}
+    used = 0
+    for number, rule in enumerate(rules):
+        if rule.projection not in names:
+            raise unknown_name("projection", rule.projection, names)
+        k = names.index(rule.projection)
+        if proj[k, layout.J_RULE] >= 0:
+            raise ParameterError(f"projection {rule.projection!r} has two rules; it can have one")
+        source, target = proj[k, layout.J_SOURCE], proj[k, layout.J_TARGET]
+        n_source, n_target = (int(lowered.first[p + 1] - lowered.first[p]) for p in (source, target))
+        position, sources, targets = synapses(wiring, lowered.first, k)
+        order = np.lexsort((sources, targets))
+        row = np.zeros(kernel.R_COLUMNS, np.int64)
+        row[kernel.R_PROJECTION], row[kernel.R_FIRST] = k, len(tables["variable"])
+        row[[kernel.R_PRE, kernel.R_POST, kernel.R_TIMER]] = rule.addresses()
+        row[kernel.R_PARAMETERS] = sum(len(part) for part in tables["ruled"])
+        row[kernel.R_COLUMN] = sum(len(part) for part in tables["column"])
+        before = sum(len(part) for part in tables["incoming"])
+        for column, kind, size in ((kernel.R_X, rule.pre, n_source), (kernel.R_Y, rule.post, n_target),
+                                   (kernel.R_S, rule.synapse, position.size), (kernel.R_G, rule.network, 1)):
+            row[column] = len(kind)
+            for trace in kind.values():
+                tables["variable"].append([used, size, column, int(trace.nearest)])
+                tables["variablef"].append([1.0 / trace.tau, trace.step])
+                used += size
+        tables["rule"].append(row)
+        tables["rulef"].append([rule.epoch, rule.w_min, rule.w_max])
+        tables["ruled"].append(rule.parameters)
+        tables["column"].append(before + np.searchsorted(targets[order], np.arange(n_target + 1)))
+        tables["incoming"].append(np.column_stack([position, sources])[order])
+        proj[k, layout.J_RULE] = number
+        pop[target, layout.P_LEARNS] = 1
+    arrays = no_rules()
+    for name, parts in tables.items():
+        joined = np.concatenate(parts) if name in ("ruled", "column", "incoming") else np.array(parts)
+        arrays[name] = np.ascontiguousarray(joined, arrays[name].dtype).reshape(-1, *arrays[name].shape[1:])
+    wiring = wiring._replace(proj=proj, pop=pop, w32=wiring.w32.copy(), w64=wiring.w64.copy(), **arrays)
+    return replace(lowered, wiring=wiring, known={})
+
+
+def synapses(wiring, first, k):
+    """(position as in `post`, source, target) of every synapse of projection `k`, local numbers, by source."""
+    source, target = wiring.proj[k, layout.J_SOURCE], wiring.proj[k, layout.J_TARGET]
+    n_source, n_target = (int(first[p + 1] - first[p]) for p in (source, target))
+    if wiring.proj[k, layout.J_KIND] in (layout.DENSE_F32, layout.DENSE_F64):
+        sources, targets = np.divmod(np.arange(n_source * n_target), max(n_target, 1))
+        return targets + first[target], sources, targets
+    at = wiring.proj[k, layout.J_ROW]
+    ends = wiring.row[at:at + n_source + 1]
+    position = np.arange(ends[0], ends[-1])
+    return position, np.repeat(np.arange(n_source), np.diff(ends)), wiring.post[position].astype(np.int64) - first[target]
+
+
+def weights(wiring, first, k):
+    """(source, target, weight) of every synapse of projection `k`, by source."""
+    position, sources, targets = synapses(wiring, first, k)
+    kind, at = wiring.proj[k, layout.J_KIND], wiring.proj[k, layout.J_WEIGHT]
+    dense = kind in (layout.DENSE_F32, layout.DENSE_F64)
+    where = at + (np.arange(position.size) if dense else position)
+    if kind == layout.CSR_SCALAR:
+        return sources, targets, np.full(position.size, wiring.projf[k, layout.J_SCALAR])
+    return sources, targets, (wiring.w32 if kind in (layout.CSR_F32, layout.DENSE_F32) else wiring.w64)[where].copy()

@@ -1,0 +1,1 @@
+"""Learning rules as callbacks on events: `Rule`, and the classical ones."""

@@ -1,0 +1,284 @@
+"""Learning rules against sums over pairs and triplets of spikes written out, between schedulers, and their errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+import eventsnn as es
+from eventsnn.errors import FormatError, InputError, NetworkError, NotAvailableError, ParameterError, UnknownNameError
+
+UP, DOWN = 17e-3, 34e-3
+
+
+def parrots(n_source, n_target, delay=0.0, weight=0.5, connection=None):
+    """Targets that spike exactly when "drive" does, and synapses that are too weak to matter."""
+    net = es.Network()
+    net.add("in", es.Input(n_source))
+    net.add("drive", es.Input(n_target))
+    net.add("out", es.LIF(n_target, tau_mem=1e-3, tau_syn=0.0, v_threshold=1e6))
+    pre, post = np.divmod(np.arange(n_source * n_target), n_target)
+    net.connect("in", "out", connection or es.Sparse(pre, post, weight=weight, delay=delay), name="plastic")
+    net.connect("drive", "out", es.OneToOne(2e6))
+    return net
+
+
+def trains(seed, n, spikes, until):
+    draw = np.random.default_rng(seed)
+    return es.Spikes(np.sort(draw.uniform(0.0, until, spikes)), draw.integers(0, n, spikes))
+
+
+def events(pre, post):
+    """All arrivals (0) and spikes of the target (1) in order of time."""
+    return sorted([(t, 0) for t in pre] + [(t, 1) for t in post])
+
+
+def pairs(pre, post, w, plus, minus, low, high):
+    """The weight after all pairs, additive, each sum written out."""
+    for t, spike in events(pre, post):
+        others = [u for u in (pre if spike else post) if u < t]
+        if spike:
+            w += plus * sum(np.exp(-(t - u) / UP) for u in others)
+        else:
+            w -= minus * sum(np.exp(-(t - u) / DOWN) for u in others)
+        w = min(max(w, low), high)
+    return w
+
+
+@pytest.mark.parametrize("delay", [0.0, 2.3e-3])
+@pytest.mark.parametrize("dense", [False, True])
+def test_pairs_are_summed_exactly(delay, dense):
+    inputs = {"in": trains(1, 4, 60, 0.6), "drive": trains(2, 3, 45, 0.6)}
+    weight = np.random.default_rng(0).uniform(0.2, 0.8, (4, 3))
+    connection = es.Dense(weight, delay=delay) if dense else None
+    net = parrots(4, 3, delay, weight.ravel(), connection)
+    sim = es.Simulation(net, inputs, rules=[es.STDP("plastic", a_plus=0.013, a_minus=0.011, tau_plus=UP, tau_minus=DOWN)])
+    run = sim.run(0.7)
+    assert run.counts.spikes["out"] == 45
+    source, target, found = sim.weights("plastic")
+    for i, j, w in zip(source, target, found):
+        pre = inputs["in"].times[inputs["in"].neurons == i] + delay
+        post = inputs["drive"].times[inputs["drive"].neurons == j]
+        assert w == pytest.approx(pairs(pre, post, weight[i, j], 0.013, 0.011, 0.0, 1.0), abs=1e-12)
+
+
+@pytest.mark.parametrize("lag", [-40e-3, -3e-3, -1e-6, 1e-6, 5e-3, 30e-3])
+def test_the_window_of_one_pair(lag):
+    inputs = {"in": es.Spikes([0.1], [0]), "drive": es.Spikes([0.1 + lag], [0])}
+    rule = es.STDP("plastic", a_plus=0.1, a_minus=0.2, tau_plus=UP, tau_minus=DOWN)
+    sim = es.Simulation(parrots(1, 1), inputs, rules=[rule])
+    sim.run(0.3)
+    change = 0.1 * np.exp(-lag / UP) if lag > 0 else -0.2 * np.exp(lag / DOWN)
+    assert sim.weights("plastic")[2][0] - 0.5 == pytest.approx(change, abs=1e-12)
+
+
+def test_arrivals_at_one_instant_come_before_the_spike_that_they_cause():
+    inputs = {"in": es.Spikes([0.1], [0]), "drive": es.Spikes([0.1], [0])}
+    net = parrots(1, 1)
+    sim = es.Simulation(net, inputs, rules=[es.STDP("plastic", a_plus=0.1, a_minus=0.2)])
+    sim.run(0.2)  # no trace of a spike depresses; the trace of the arrival, 1, potentiates
+    assert sim.weights("plastic")[2][0] == pytest.approx(0.6, abs=1e-15)
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0, 10.0, 20.0, 50.0])
+@pytest.mark.parametrize("lag", [-10e-3, 10e-3])
+def test_triplets_at_a_rate(rate, lag):
+    """60 pairs, as in Sjoestroem et al. 2001: sums over pairs and triplets in closed form."""
+    a2p, a3p, a2m, a3m, tp, tx, tm, ty = 5e-10, 6.2e-3, 7e-3, 2.3e-4, 16.8e-3, 101e-3, 33.7e-3, 125e-3
+    pre = 1.0 + np.arange(60) / rate
+    post = pre + lag
+    inputs = {"in": es.Spikes(pre, np.zeros(60, int)), "drive": es.Spikes(post, np.zeros(60, int))}
+    rule = es.TripletSTDP("plastic", a2_plus=a2p, a3_plus=a3p, a2_minus=a2m, a3_minus=a3m, w_max=1e3)
+    sim = es.Simulation(parrots(1, 1, weight=100.0), inputs, rules=[rule])
+    sim.run(float(max(pre[-1], post[-1])) + 0.1)
+    expected = 100.0
+    for t in pre:
+        expected -= np.exp(-(t - post[post < t]) / tm).sum() * (a2m + a3m * np.exp(-(t - pre[pre < t]) / tx).sum())
+    for t in post:
+        expected += np.exp(-(t - pre[pre < t]) / tp).sum() * (a2p + a3p * np.exp(-(t - post[post < t]) / ty).sum())
+    assert sim.weights("plastic")[2][0] == pytest.approx(expected, abs=1e-11)
+
+
+def test_nearest_spikes_only():
+    inputs = {"in": trains(3, 1, 30, 0.5), "drive": trains(4, 1, 25, 0.5)}
+    rule = es.STDP("plastic", a_plus=0.01, a_minus=0.008, tau_plus=UP, tau_minus=DOWN, nearest=True)
+    sim = es.Simulation(parrots(1, 1), inputs, rules=[rule])
+    sim.run(0.6)
+    w, pre, post = 0.5, inputs["in"].times, inputs["drive"].times
+    for t, spike in events(pre, post):
+        others = [u for u in (pre if spike else post) if u < t][-1:]
+        w += sum((0.01 if spike else -0.008) * np.exp(-(t - u) / (UP if spike else DOWN)) for u in others)
+    assert sim.weights("plastic")[2][0] == pytest.approx(w, abs=1e-12)
+
+
+def recurrent(seed):
+    """A network that spikes because of its plastic synapses."""
+    draw = np.random.default_rng(seed)
+    net = es.Network()
+    net.add("in", es.Input(30))
+    net.add("exc", es.LIF(20, tau_mem=15e-3, tau_syn=4e-3, v_threshold=1.0, t_ref=2e-3))
+    net.connect("in", "exc", es.Dense(draw.uniform(0.0, 1.0, (30, 20)).astype(np.float32), delay=1e-3), name="up")
+    net.connect("exc", "exc", es.RandomOutdegree(6, weight=0.4, delay=1.5e-3, seed=seed), name="rec")
+    return net, {"in": trains(seed, 30, 500, 0.2)}
+
+
+RULES = [es.STDP("up", a_plus=0.02, a_minus=0.021, mu_plus=0.5, mu_minus=1.0),
+         es.TripletSTDP("rec", a2_plus=5e-3, a3_plus=6e-2, a2_minus=7e-2, a3_minus=2e-3)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_bits_however_it_is_run(seed, tmp_path):
+    net, inputs = recurrent(seed)
+    whole = es.Simulation(net, inputs, rules=RULES)
+    expected = whole.run(0.25)
+    assert expected.scheduler == "heap" and len(expected.spikes["exc"]) > 30
+    assert np.abs(whole.weights("rec")[2] - 0.4).max() > 1e-3
+    slow = es.Simulation(net, inputs, rules=RULES, scheduler="reference")
+    parts = es.Simulation(net, inputs, rules=RULES)
+    for until in (0.05, 0.0501, 0.2):
+        parts.run(until)
+        parts.peek()
+    parts.checkpoint(tmp_path / "half.h5")
+    resumed = es.Simulation.resume(tmp_path / "half.h5")
+    again = es.Simulation(net, inputs, rules=RULES)
+    again.run(0.1)
+    again.reset(inputs)
+    for other in (slow, parts, resumed, again):
+        run = other.run(0.25)
+        np.testing.assert_array_equal(run.spikes["exc"].times, expected.spikes["exc"].times)
+        for name in ("up", "rec"):
+            for mine, theirs in zip(other.weights(name), whole.weights(name)):
+                np.testing.assert_array_equal(mine, theirs)
+            for key, values in whole.learning(name).items():
+                np.testing.assert_array_equal(other.learning(name)[key], values)
+
+
+def test_without_rules_weights_stay_and_so_does_the_network():
+    net, inputs = recurrent(0)
+    first = es.simulate(net, inputs, until=0.2)
+    es.simulate(net, inputs, until=0.2, rules=RULES)
+    again = es.simulate(net, inputs, until=0.2)
+    np.testing.assert_array_equal(first.spikes["exc"].times, again.spikes["exc"].times)
+
+
+def anti(w, x, y, s, g, p):
+    s[0] += x[0]
+    return w + p[0] * y[0] - p[1] * s[0]
+
+
+def grow(w, x, y, s, g, p):
+    g[0] += 1.0
+    return w * 1.01 + 0.001 * g[0] * s[0]
+
+
+def test_a_rule_of_ones_own_compiled_and_as_python():
+    net, inputs = recurrent(4)
+    options = {"on_pre": anti, "on_post": anti, "on_timer": grow, "every": 7e-3, "pre": {"x": 20e-3}, "post": {"y": 10e-3},
+               "synapse": {"e": 50e-3}, "network": {"n": np.inf}, "parameters": [0.01, 0.002], "w_min": -1.0, "w_max": 1.5}
+    found = []
+    for compiled in (True, False):
+        sim = es.Simulation(net, inputs, rules=[es.Rule("up", compiled=compiled, **options)])
+        times = sim.run(0.1).spikes["exc"].times
+        found.append((times, sim.weights("up")[2], *sim.learning("up").values()))
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)
+    assert sim.learning("up")["n"][0] == 14 * 600  # timer events up to 0.1 s, once per synapse
+
+
+def test_timers_fall_on_their_multiples_whatever_the_chunks():
+    net, inputs = parrots(2, 2), {"in": es.Spikes([0.01, 0.02], [0, 1])}
+    rule = es.Rule("plastic", on_timer=lambda w, x, y, s, g, p: w + x[0], every=0.1, pre={"x": 0.05})
+    found = []
+    for stops in ((0.35,), (0.1, 0.2, 0.35), (0.05, 0.0999, 0.1001, 0.35)):
+        sim = es.Simulation(net, inputs, rules=[rule])
+        for stop in stops:
+            sim.run(stop)
+        found.append(sim.weights("plastic")[2])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    expected = 0.5 + sum(np.exp(-(t - 0.01) / 0.05) for t in (0.1, 0.2, 0.3))
+    assert found[0][0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_reward_turns_eligibility_into_weight():
+    inputs = {"in": es.Spikes([0.1], [0]), "drive": es.Spikes([0.11], [0])}
+    rule = es.RewardSTDP("plastic", a_plus=0.1, a_minus=0.1, tau_plus=UP, tau_minus=DOWN, tau_eligibility=0.4)
+    sim = es.Simulation(parrots(1, 1), inputs, rules=[rule])
+    sim.run(0.5)
+    eligible = 0.1 * np.exp(-0.01 / UP) * np.exp(-0.39 / 0.4)
+    assert sim.weights("plastic")[2][0] == 0.5
+    assert sim.learning("plastic")["eligibility"][0] == pytest.approx(eligible, abs=1e-14)
+    sim.trigger("plastic", reward=2.0)
+    assert sim.weights("plastic")[2][0] == pytest.approx(0.5 + 2.0 * eligible, abs=1e-14)
+    with pytest.raises(UnknownNameError, match="rewrd"):
+        sim.trigger("plastic", rewrd=1.0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(some.integers(0, 10**6), some.floats(0.0, 0.3), some.floats(0.0, 0.3), some.sampled_from([0.0, 0.4, 1.0]))
+def test_weights_stay_within_their_bounds(seed, plus, minus, mu):
+    inputs = {"in": trains(seed, 3, 80, 0.3), "drive": trains(seed + 1, 2, 60, 0.3)}
+    rule = es.STDP("plastic", a_plus=plus, a_minus=minus, mu_plus=mu, mu_minus=mu, w_min=0.1, w_max=0.7)
+    sim = es.Simulation(parrots(3, 2, 1e-3), inputs, rules=[rule])
+    sim.run(0.4)
+    w = sim.weights("plastic")[2]
+    assert np.all((w >= 0.1) & (w <= 0.7)) and (plus == minus == 0.0) <= np.all(w == 0.5)
+
+
+def test_an_error_of_a_python_function_comes_out():
+    def broken(w, x, y, s, g, p):
+        raise RuntimeError("no weight today")
+
+    inputs = {"in": es.Spikes([0.1], [0])}
+    with pytest.raises(RuntimeError, match="no weight today"):
+        es.simulate(parrots(1, 1), inputs, until=0.2, rules=[es.Rule("plastic", on_pre=broken, compiled=False)])
+    with pytest.raises(ParameterError, match="'broken' of a rule cannot be compiled|no weight"):
+        es.Simulation(parrots(1, 1), inputs, rules=[es.Rule("plastic", on_pre=lambda w, x, y, s, g, p: open(w))])
+
+
+def test_what_cannot_learn_is_refused(tmp_path):
+    rule = es.STDP("plastic", a_plus=0.1, a_minus=0.1)
+    with pytest.raises(UnknownNameError, match="plastik"):
+        es.Simulation(parrots(1, 1), rules=[es.STDP("plastik", a_plus=0.1, a_minus=0.1)])
+    with pytest.raises(ParameterError, match="two rules"):
+        es.Simulation(parrots(1, 1), rules=[rule, rule])
+    with pytest.raises(NetworkError, match="no learning rules"):
+        es.Simulation(parrots(1, 1), rules=[rule], scheduler="window")
+    with pytest.raises(ParameterError, match="threads"):
+        es.Simulation(parrots(1, 1), rules=[rule], threads=2)
+    with pytest.raises(ParameterError, match="got str"):
+        es.Simulation(parrots(1, 1), rules=["stdp"])
+    with pytest.raises(NotAvailableError, match="one delay"):
+        es.Simulation(parrots(2, 1, connection=es.Sparse([0, 1], [0, 0], weight=0.5, delay=[1e-3, 2e-3])), rules=[rule])
+    with pytest.raises(NotAvailableError, match="not stored"):
+        net = es.Network()
+        net.add("in", es.Input(4))
+        net.add("out", es.LIF(4, tau_mem=1e-2, tau_syn=0.0, v_threshold=1.0))
+        net.connect("in", "out", es.Conv2d(np.ones((1, 1, 1, 1)), (1, 2, 2)), name="plastic")
+        es.Simulation(net, rules=[rule])
+    sim = es.Simulation(parrots(1, 1), rules=[es.Rule("plastic", on_pre=lambda w, x, y, s, g, p: w)])
+    with pytest.raises(InputError, match="top level"):
+        sim.checkpoint(tmp_path / "a.h5")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ParameterError, match="no on_timer"):
+        sim.trigger("plastic")
+    with pytest.raises(ParameterError, match="has no rule"):
+        sim.learning("drive->out")
+    assert issubclass(FormatError, Exception)
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"on_pre": None}, "needs on_pre"), ({"on_pre": 3}, "on_pre of a rule"), ({"every": 0.1}, "every of a rule"),
+    ({"pre": [20e-3]}, "pre of a rule"), ({"post": {"y": 0.0}}, "tau of Variable"), ({"parameters": [np.nan]}, "parameters"),
+    ({"w_min": 2.0, "w_max": 1.0}, "w_min of a rule"), ({"synapse": dict.fromkeys("abcde", 1.0)}, "at most 4"),
+])
+def test_bad_rules_are_refused(change, words):
+    with pytest.raises(ParameterError, match=words):
+        es.Rule("plastic", **({"on_pre": anti} | change))
+
+
+def test_bad_constants_of_stdp_are_named():
+    with pytest.raises(ParameterError, match="a_plus of STDP must be a finite number >= 0, got -1"):
+        es.STDP("plastic", a_plus=-1, a_minus=0.0)
+    with pytest.raises(ParameterError, match="w_max of STDP must be > 0"):
+        es.STDP("plastic", a_plus=0.1, a_minus=0.1, mu_plus=1.0, w_max=0.0)
