@@ -2,7 +2,7 @@
 
 Runs the experiments asnn-mnist and asnn-sparsity, whose figures and tables go to out/, and keeps their summaries.
 
-Usage: python benchmarks/asnn_sparsity.py [--preset paper] [--threads 1] [--seed 0]     (paper: half an hour on one core)
+Usage: python benchmarks/asnn_sparsity.py [--preset paper] [--threads 1] [--seed 0]     (paper: ten minutes on one core)
 """
 
 import argparse
