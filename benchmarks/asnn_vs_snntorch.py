@@ -4,7 +4,7 @@
 are reset by subtraction, inputs and biases as constant currents, the class with most spikes of the readout. The weights are
 those of asnn-mnist-mlp, scaled layer by layer so that a large activation means a spike per step. At batch 1 and at batch 128.
 
-Usage: python benchmarks/asnn_vs_snntorch.py [--images 100] [--rounds 3]     (needs PyTorch and snntorch)
+Usage: python benchmarks/asnn_vs_snntorch.py [--images 128] [--rounds 3]     (needs PyTorch and snntorch)
 """
 
 import argparse
@@ -55,7 +55,7 @@ def loop(parts, x):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--images", type=int, default=BATCH)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=measure.RESULTS / "asnn_vs_snntorch.json")
     options = parser.parse_args()
@@ -79,7 +79,7 @@ def main():
     best = np.array(rows).max(axis=0)
     decided = [torch.cat([counts for counts, _ in found]).argmax(1).numpy() for found in (single, many)]
     found = {"images": len(x), "steps": STEPS, "m_f": M_F, "batch": min(BATCH, len(x)),
-             "images_per_s": dict(zip(("eventsnn", "snntorch_batch_1", f"snntorch_batch_{BATCH}"), best.tolist())),
+             "images_per_s": dict(zip(("eventsnn", "snntorch_batch_1", f"snntorch_batch_{min(BATCH, len(x))}"), best.tolist())),
              "times_faster_than_batch_1": float(best[0] / best[1]), "times_faster_than_batch": float(best[0] / best[2]),
              "rounds": rows, "accuracy": float(np.mean(ours.predictions == y)),
              "accuracy_snntorch": float(np.mean(decided[0] == y)),
