@@ -81,8 +81,7 @@ def read_checkpoint(cls, path):
 
 def _rebuild(cls, attrs, network, data):
     """The simulation described by the contents of a checkpoint."""
-    from .kernels.plastic import R_POST, R_PRE, R_TIMER
-    from .layout import State
+    from .layout import R_POST, R_PRE, R_TIMER, State
     from .schedulers import choose
     lowered, record, rules, plain = pickle.loads(network)
     sim = cls.__new__(cls)

@@ -8,8 +8,6 @@ import numpy as np
 from . import layout
 from .checkpoint import read_checkpoint, write_checkpoint
 from .errors import InputError, NotAvailableError, ParameterError, unknown_name
-from .kernels import single
-from .kernels.plastic import B_DECAY, R_FIRST, R_TIMER
 from .model.checks import count, real
 from .model.lower import Lowered, lower
 from .model.neurons import LinearNeuron, check_reset
@@ -198,7 +196,7 @@ class Simulation:
 
     def _timers(self, stop, fresh):
         """Go on through all timer events of the rules up to `stop`."""
-        wiring, state = self.lowered.wiring, self.scheduler.state
+        state = self.scheduler.state
         while True:
             due = [(turn + 1) * rule.every if rule.every else np.inf for rule, turn in zip(self.rules, state.turn[:, 1])]
             if min(due) > stop:
@@ -206,7 +204,7 @@ class Simulation:
             self._section(min(due), fresh)
             fresh = False
             for r in np.flatnonzero(np.array(due) == min(due)).tolist():
-                single.learn_all(wiring, state, r, self.time)
+                self.scheduler.learn_all(r)
                 state.turn[r, 1] += 1
                 self.rules[r].raise_error()
 
@@ -369,11 +367,11 @@ class Simulation:
         """
         r, found = self._rule(name), {}
         wiring, state, rule = self.lowered.wiring, self.scheduler.state, self.rules[r]
-        single.bring(wiring, state, r, self.time)
-        first = int(wiring.rule[r, R_FIRST])
+        self.scheduler.bring(r)
+        first = int(wiring.rule[r, layout.R_FIRST])
         for v, key in enumerate([*rule.pre, *rule.post, *rule.synapse, *rule.network]):
             at, n = wiring.variable[first + v, :2]
-            found[key] = state.trace[at:at + n] * state.buffer[B_DECAY + v]
+            found[key] = state.trace[at:at + n] * state.buffer[layout.B_DECAY + v]
         return found
 
     def trigger(self, name, **values):
@@ -382,15 +380,15 @@ class Simulation:
         Raises `ParameterError` for a rule without `on_timer`, `UnknownNameError` for other variables.
         """
         r = self._rule(name)
-        rule, wiring, state = self.rules[r], self.lowered.wiring, self.scheduler.state
-        if not wiring.rule[r, R_TIMER]:
+        rule = self.rules[r]
+        if not self.lowered.wiring.rule[r, layout.R_TIMER]:
             raise ParameterError(f"the rule of projection {name!r} has no on_timer to trigger")
         for key, value in values.items():
             if key not in rule.network:
                 raise unknown_name("network variable", key, list(rule.network))
             value = float(real(value, key, f"the rule of {name!r}"))
-            single.set_network_variable(wiring, state, r, list(rule.network).index(key), value, self.time)
-        single.learn_all(wiring, state, r, self.time)
+            self.scheduler.set_network_variable(r, list(rule.network).index(key), value)
+        self.scheduler.learn_all(r)
         rule.raise_error()
 
     def checkpoint(self, path):

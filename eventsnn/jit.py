@@ -81,3 +81,20 @@ def inlined(function):
 def scalar(function):
     """As `kernel`, always inlined: short functions of numbers, whose latencies then overlap."""
     return jit(function, _nrt=False, forceinline=True)
+
+
+def callback(function, pointers, what):
+    """(address, what keeps it alive) of function(float64, so many pointers to float64) -> float64 as machine code.
+
+    what : its name in the `ParameterError` raised where Numba cannot translate it
+    """
+    from numba.core.errors import NumbaError
+
+    from .errors import ParameterError
+
+    number, pointer = numba.types.float64, numba.types.CPointer(numba.types.float64)
+    try:
+        made = numba.cfunc(number(number, *[pointer] * pointers), error_model="numpy")(function)
+    except NumbaError as error:
+        raise ParameterError(f"{what} cannot be compiled: {error}; compiled=False runs it as it is") from error
+    return made.address, made

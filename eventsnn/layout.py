@@ -54,6 +54,16 @@ J_SCALAR, J_DELAY = 0, 1
 # State.par[j, ...]
 S_V_INF, S_THETA, S_V_RESET, S_T_REF, S_PENDING = 0, 1, 2, 3, 4
 
+# columns of Wiring.rule: projection, addresses of its functions (0: none), first variable, number of each kind
+R_PROJECTION, R_PRE, R_POST, R_TIMER, R_FIRST, R_X, R_Y, R_S, R_G, R_PARAMETERS, R_COLUMN, R_COLUMNS = range(12)
+RF_LENGTH, RF_LOW, RF_HIGH, RF_COLUMNS = 0, 1, 2, 3
+V_FIRST, V_COUNT, V_KIND, V_SET, V_COLUMNS = 0, 1, 2, 3, 4  # Wiring.variable
+VF_RATE, VF_STEP, VF_COLUMNS = 0, 1, 2
+MAX_VARIABLES = 4  # of each kind
+# State.buffer: the variables that a rule sees, and the decay and growth of each since the epoch began
+B_X, B_Y, B_S, B_G = 0, MAX_VARIABLES, 2 * MAX_VARIABLES, 3 * MAX_VARIABLES
+B_DECAY, B_GROWTH, B_SIZE = 4 * MAX_VARIABLES, 8 * MAX_VARIABLES, 12 * MAX_VARIABLES
+
 
 class Kinetics(NamedTuple):
     """Equations of the kinetic classes, in a basis where only nearly equal rates stay coupled."""

@@ -13,6 +13,12 @@ from numba.extending import intrinsic
 
 from ..jit import inlined, inner
 from ..layout import (
+    B_DECAY,
+    B_G,
+    B_GROWTH,
+    B_S,
+    B_X,
+    B_Y,
     CSR_F32,
     DENSE_F32,
     DENSE_F64,
@@ -22,18 +28,29 @@ from ..layout import (
     J_TARGET,
     J_WEIGHT,
     P_FIRST,
+    R_COLUMN,
+    R_FIRST,
+    R_G,
+    R_PARAMETERS,
+    R_POST,
+    R_PRE,
+    R_PROJECTION,
+    R_S,
+    R_TIMER,
+    R_X,
+    R_Y,
+    RF_HIGH,
+    RF_LENGTH,
+    RF_LOW,
+    V_COUNT,
+    V_FIRST,
+    V_SET,
+    VF_RATE,
+    VF_STEP,
 )
 from .elementary import exp
 from .fanout import target_of
 from .simd import address
-
-# columns of Wiring.rule: projection, addresses of the functions (0: none), first variable, number of each kind
-R_PROJECTION, R_PRE, R_POST, R_TIMER, R_FIRST, R_X, R_Y, R_S, R_G, R_PARAMETERS, R_COLUMN, R_COLUMNS = range(12)
-RF_LENGTH, RF_LOW, RF_HIGH, RF_COLUMNS = 0, 1, 2, 3
-V_FIRST, V_COUNT, V_KIND, V_SET = 0, 1, 2, 3
-VF_RATE, VF_STEP = 0, 1
-MOST = 4  # variables of a kind
-B_X, B_Y, B_S, B_G, B_DECAY, B_GROWTH, B_SIZE = 0, MOST, 2 * MOST, 3 * MOST, 4 * MOST, 8 * MOST, 12 * MOST
 
 
 @intrinsic

@@ -6,14 +6,14 @@ import numpy as np
 
 from .. import layout
 from ..errors import NotAvailableError, ParameterError, unknown_name
-from ..kernels import plastic as kernel
 
 
 def no_rules():
     """The arrays of `layout.Wiring` for a network without rules."""
     integers = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
-    return {"rule": integers(0, kernel.R_COLUMNS), "rulef": np.zeros((0, kernel.RF_COLUMNS)), "ruled": np.zeros(0),
-            "variable": integers(0, 4), "variablef": np.zeros((0, 2)), "column": integers(0), "incoming": integers(0, 2)}
+    return {"rule": integers(0, layout.R_COLUMNS), "rulef": np.zeros((0, layout.RF_COLUMNS)), "ruled": np.zeros(0),
+            "variable": integers(0, layout.V_COLUMNS), "variablef": np.zeros((0, layout.VF_COLUMNS)), "column": integers(0),
+            "incoming": integers(0, 2)}
 
 
 def with_weights(edges, name):
@@ -46,14 +46,14 @@ def attach(lowered, rules):
         n_source, n_target = (int(lowered.first[p + 1] - lowered.first[p]) for p in (source, target))
         position, sources, targets = synapses(wiring, lowered.first, k)
         order = np.lexsort((sources, targets))
-        row = np.zeros(kernel.R_COLUMNS, np.int64)
-        row[kernel.R_PROJECTION], row[kernel.R_FIRST] = k, len(tables["variable"])
-        row[[kernel.R_PRE, kernel.R_POST, kernel.R_TIMER]] = rule.addresses()
-        row[kernel.R_PARAMETERS] = sum(len(part) for part in tables["ruled"])
-        row[kernel.R_COLUMN] = sum(len(part) for part in tables["column"])
+        row = np.zeros(layout.R_COLUMNS, np.int64)
+        row[layout.R_PROJECTION], row[layout.R_FIRST] = k, len(tables["variable"])
+        row[[layout.R_PRE, layout.R_POST, layout.R_TIMER]] = rule.addresses()
+        row[layout.R_PARAMETERS] = sum(len(part) for part in tables["ruled"])
+        row[layout.R_COLUMN] = sum(len(part) for part in tables["column"])
         before = sum(len(part) for part in tables["incoming"])
-        for column, kind, size in ((kernel.R_X, rule.pre, n_source), (kernel.R_Y, rule.post, n_target),
-                                   (kernel.R_S, rule.synapse, position.size), (kernel.R_G, rule.network, 1)):
+        for column, kind, size in ((layout.R_X, rule.pre, n_source), (layout.R_Y, rule.post, n_target),
+                                   (layout.R_S, rule.synapse, position.size), (layout.R_G, rule.network, 1)):
             row[column] = len(kind)
             for trace in kind.values():
                 tables["variable"].append([used, size, column, int(trace.nearest)])

@@ -115,16 +115,9 @@ def _translated(function):
     """(address, what keeps it alive) of the function as machine code."""
     if function is None:
         return None
-    from numba import cfunc, types
-    from numba.core.errors import NumbaError
+    from ..jit import callback
 
-    number, pointer = types.float64, types.CPointer(types.float64)
-    try:
-        made = cfunc(number(number, *[pointer] * 5), error_model="numpy")(function)
-    except NumbaError as error:
-        raise ParameterError(f"function {function.__name__!r} of a rule cannot be compiled: {error}; compiled=False runs it as "
-                             f"it is") from error
-    return made.address, made
+    return callback(function, 5, f"function {function.__name__!r} of a rule")
 
 
 def _wrapped(function, rule):

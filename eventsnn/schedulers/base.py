@@ -6,7 +6,6 @@ from .. import layout
 from ..errors import RunawayError
 from ..kernels import single
 from ..kernels.neuron import SCRATCH_COLUMNS, SCRATCH_ROWS
-from ..kernels.plastic import B_SIZE
 from ..model.neurons import LinearNeuron
 from .sources import Sources
 
@@ -33,7 +32,7 @@ def _first_state(lowered):
     state = layout.State(
         cell=aligned((n, lowered.cell_columns)), due=np.full(n, np.inf), par=np.zeros((n, 5)), flag=np.zeros((n, 2), np.uint8),
         trace=np.zeros(int((lowered.wiring.variable[:, 0] + lowered.wiring.variable[:, 1]).max(initial=0))),
-        turn=np.zeros((len(lowered.wiring.rule), 2), np.int64), buffer=np.zeros(B_SIZE),
+        turn=np.zeros((len(lowered.wiring.rule), 2), np.int64), buffer=np.zeros(layout.B_SIZE),
         stamp=np.full(n, -1, np.int64), pop=np.zeros((n_pop, 2), np.int64), horizon=np.zeros(n_pop),
         arrived=np.zeros(len(lowered.projections), np.int64))
     state.par[:, layout.S_THETA] = np.inf
@@ -140,6 +139,18 @@ class Scheduler:
             v_inf = sum(np.broadcast_to(v, part.stop - part.start) for v in self.settings[p].values())
         single.change(*args, int(part.start), np.array(v_inf, np.float64), "bias" in new, now, self.scratch)
         self.requeue()
+
+    def bring(self, r):
+        """Carry the variables of rule `r` to the current time: State.buffer has their decay."""
+        single.bring(self.lowered.wiring, self.state, r, self.time)
+
+    def learn_all(self, r):
+        """A timer event of rule `r` now."""
+        single.learn_all(self.lowered.wiring, self.state, r, self.time)
+
+    def set_network_variable(self, r, m, value):
+        """Variable number `m` of the network, of rule `r`, becomes `value` now."""
+        single.set_network_variable(self.lowered.wiring, self.state, r, m, value, self.time)
 
     def requeue(self):
         """Rebuild the queue of own events from the due times in the state."""
