@@ -1,5 +1,9 @@
 """Learning rules against sums over pairs and triplets of spikes written out, between schedulers, and their errors."""
 
+import doctest
+from importlib import import_module
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -282,3 +286,17 @@ def test_bad_constants_of_stdp_are_named():
         es.STDP("plastic", a_plus=-1, a_minus=0.0)
     with pytest.raises(ParameterError, match="w_max of STDP must be > 0"):
         es.STDP("plastic", a_plus=0.1, a_minus=0.1, mu_plus=1.0, w_max=0.0)
+
+
+def test_the_rule_of_the_docs_runs(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "plasticity.md").read_text()
+    code = page.split("```python\n")[2].split("```")[0]
+    found = {}
+    exec(compile(code, "docs/plasticity.md", "exec"), found)
+    w = found["simulation"].weights("in->out")[2]
+    assert capsys.readouterr().out and w.min() >= 0.0 and w.max() <= 1.0 and w.std() > 0.0
+
+
+def test_examples_of_docstrings():
+    for name in ("rule", "stdp"):
+        assert doctest.testmod(import_module(f"eventsnn.rules.{name}")).failed == 0
