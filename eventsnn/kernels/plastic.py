@@ -50,7 +50,10 @@ from ..layout import (
 )
 from .elementary import exp
 from .fanout import target_of
-from .simd import address
+from .memory import load_float, store_float
+from .simd import address, prefetch
+
+AHEAD = 8  # synapses whose neurons are fetched in advance; arrays of targets are padded by more
 
 
 @intrinsic
@@ -115,26 +118,55 @@ def step(wir, st, r, skip, n, i):
 
 
 @inlined
-def change(wir, st, r, k, function, source, target, i):
-    """Call `function` for the synapse at position `i`, from neuron `source` to `target` (local); x and y are in the buffer."""
-    kind, width = wir.proj[k, J_KIND], wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - wir.pop[wir.proj[k, J_TARGET], P_FIRST]
-    if kind == DENSE_F32 or kind == DENSE_F64:
-        synapse = source * width + target
-        at = np.uint64(wir.proj[k, J_WEIGHT] + synapse)
+def weight_index(wir, k, source, target, i):
+    """Index, in the array of its precision, of the weight of the synapse at position `i`, from neuron `source` to `target`."""
+    if is_dense(wir, k):
+        return wir.proj[k, J_WEIGHT] + source * width_of(wir, k) + target
+    return wir.proj[k, J_WEIGHT] + i
+
+
+@inlined
+def is_dense(wir, k):
+    """Whether projection `k` has a weight for every pair of neurons."""
+    return wir.proj[k, J_KIND] == DENSE_F32 or wir.proj[k, J_KIND] == DENSE_F64
+
+
+@inlined
+def is_single(wir, k):
+    """Whether the weights of projection `k` are f4."""
+    return wir.proj[k, J_KIND] == DENSE_F32 or wir.proj[k, J_KIND] == CSR_F32
+
+
+@inlined
+def width_of(wir, k):
+    """Number of target neurons of projection `k`."""
+    return wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - wir.pop[wir.proj[k, J_TARGET], P_FIRST]
+
+
+@inlined
+def change(wir, function, single, at, base, p, low, high):
+    """Call `function` for the weight of index `at`; its variables lie at address `base`, parameters at `p`."""
+    u = np.uint64(at)
+    w = np.float64(wir.w32[u]) if single else wir.w64[u]
+    w = call_rule(function, w, base + 8 * B_X, base + 8 * B_Y, base + 8 * B_S, base + 8 * B_G, p)
+    w = min(max(w, low), high)
+    if single:
+        wir.w32[u] = np.float32(w)
     else:
-        synapse, at = i - wir.row[wir.proj[k, J_ROW]], np.uint64(wir.proj[k, J_WEIGHT] + i)
-    single = kind == DENSE_F32 or kind == CSR_F32
-    w = np.float64(wir.w32[at]) if single else wir.w64[at]
+        wir.w64[u] = w
+
+
+@inlined
+def change_synapse(wir, st, r, k, function, source, target, i):
+    """`change`, with the variables of the synapse put in and taken back."""
+    at = weight_index(wir, k, source, target, i)
+    synapse = at - wir.proj[k, J_WEIGHT]
+    if not is_dense(wir, k):
+        synapse -= wir.row[wir.proj[k, J_ROW]]
     ns, skip = wir.rule[r, R_S], wir.rule[r, R_X] + wir.rule[r, R_Y]
     see(wir, st, r, skip, ns, B_S, synapse)
-    base = address(st.buffer)
-    w = call_rule(function, w, base + 8 * B_X, base + 8 * B_Y, base + 8 * B_S, base + 8 * B_G,
-                  address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS])
-    w = min(max(w, wir.rulef[r, RF_LOW]), wir.rulef[r, RF_HIGH])
-    if single:
-        wir.w32[at] = np.float32(w)
-    else:
-        wir.w64[at] = w
+    change(wir, function, is_single(wir, k), at, address(st.buffer), address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS],
+           wir.rulef[r, RF_LOW], wir.rulef[r, RF_HIGH])
     keep(wir, st, r, skip, ns, B_S, synapse)
 
 
@@ -148,6 +180,44 @@ def begin(wir, st, r, now):
     return nx, ny, before
 
 
+@inlined
+def first_trace(wir, st, r, skip):
+    """Address of the first entry, and decay, of variable number `skip` of rule `r`."""
+    v = wir.rule[r, R_FIRST] + skip
+    return address(st.trace) + 8 * wir.variable[v, V_FIRST], st.buffer[B_DECAY + skip]
+
+
+@inner
+def row_of_one(wir, st, r, k, source, first, end, function, start, low, high):
+    """The arrivals of a row at synapses without variables of their own, whose targets have one trace: the common case."""
+    traces, decay = first_trace(wir, st, r, wir.rule[r, R_X])
+    base, p, single = address(st.buffer), address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS], is_single(wir, k)
+    dense = is_dense(wir, k)
+    shift = wir.proj[k, J_WEIGHT] + (source * width_of(wir, k) - start if dense else 0)
+    for i in range(first, end):
+        target = np.int64(i) if dense else np.int64(wir.post[np.uint64(i)])
+        if not dense:
+            prefetch(traces + 8 * (np.int64(wir.post[np.uint64(i + AHEAD)]) - start))
+        store_float(base + 8 * B_Y, load_float(traces + 8 * (target - start)) * decay)
+        change(wir, function, single, shift + i, base, p, low, high)
+
+
+@inner
+def column_of_one(wir, st, r, k, target, begin_at, end_at, function, low, high):
+    """A spike of neuron `target` (local) for synapses without variables of their own, whose sources have one trace."""
+    traces, decay = first_trace(wir, st, r, 0)
+    base, p, single = address(st.buffer), address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS], is_single(wir, k)
+    weights, size = (address(wir.w32), 4) if single else (address(wir.w64), 8)
+    for x in range(begin_at, end_at):
+        later = min(x + AHEAD, end_at - 1)
+        soon = wir.incoming[np.uint64(later), 1]
+        prefetch(traces + 8 * soon)
+        prefetch(weights + size * weight_index(wir, k, soon, target, wir.incoming[np.uint64(later), 0]))
+        source = wir.incoming[np.uint64(x), 1]
+        store_float(base + 8 * B_X, load_float(traces + 8 * source) * decay)
+        change(wir, function, single, weight_index(wir, k, source, target, wir.incoming[np.uint64(x), 0]), base, p, low, high)
+
+
 @inner
 def learn_row(wir, st, k, source, first, end, now):
     """An arrival of neuron `source` (local) at the synapses first to end - 1 of projection `k`, before it is delivered."""
@@ -156,10 +226,13 @@ def learn_row(wir, st, k, source, first, end, now):
     see(wir, st, r, 0, nx, B_X, source)
     function, start = wir.rule[r, R_PRE], wir.pop[wir.proj[k, J_TARGET], P_FIRST]
     if function != 0:
-        for i in range(first, end):
-            target = np.int64(target_of(wir, k, i)) - start
-            see(wir, st, r, nx, ny, B_Y, target)
-            change(wir, st, r, k, function, source, target, i)
+        if ny == 1 and wir.rule[r, R_S] == 0:
+            row_of_one(wir, st, r, k, source, first, end, function, start, wir.rulef[r, RF_LOW], wir.rulef[r, RF_HIGH])
+        else:
+            for i in range(first, end):
+                target = np.int64(target_of(wir, k, i)) - start
+                see(wir, st, r, nx, ny, B_Y, target)
+                change_synapse(wir, st, r, k, function, source, target, i)
         keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
     step(wir, st, r, 0, nx, source)
 
@@ -176,10 +249,14 @@ def learn_column(wir, st, p, j, now):
         see(wir, st, r, nx, ny, B_Y, target)
         function, at = wir.rule[r, R_POST], wir.rule[r, R_COLUMN] + target
         if function != 0:
-            for x in range(wir.column[at], wir.column[at + 1]):
-                source = wir.incoming[x, 1]
-                see(wir, st, r, 0, nx, B_X, source)
-                change(wir, st, r, k, function, source, target, wir.incoming[x, 0])
+            if nx == 1 and wir.rule[r, R_S] == 0:
+                column_of_one(wir, st, r, k, target, wir.column[at], wir.column[at + 1], function, wir.rulef[r, RF_LOW],
+                              wir.rulef[r, RF_HIGH])
+            else:
+                for x in range(wir.column[at], wir.column[at + 1]):
+                    source = wir.incoming[x, 1]
+                    see(wir, st, r, 0, nx, B_X, source)
+                    change_synapse(wir, st, r, k, function, source, target, wir.incoming[x, 0])
             keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
         step(wir, st, r, nx, ny, target)
 
@@ -196,7 +273,7 @@ def learn_all(wir, st, r, now):
         for x in range(wir.column[at], wir.column[at + 1]):
             source = wir.incoming[x, 1]
             see(wir, st, r, 0, nx, B_X, source)
-            change(wir, st, r, k, wir.rule[r, R_TIMER], source, target, wir.incoming[x, 0])
+            change_synapse(wir, st, r, k, wir.rule[r, R_TIMER], source, target, wir.incoming[x, 0])
     keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
 
 
