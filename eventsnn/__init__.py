@@ -45,6 +45,8 @@ _HOME = {
     "STDP": "rules.stdp",
     "TripletSTDP": "rules.stdp",
     "RewardSTDP": "rules.stdp",
+    "TsodyksMarkram": "rules.other",
+    "Scaling": "rules.other",
     "BrainScaleS2": "hardware.profile",
     "load_profile": "energy",
     "list_profiles": "energy",

@@ -96,6 +96,7 @@ class Wiring(NamedTuple):
     ruled: np.ndarray  # f8 parameters of the rules, from R_PARAMETERS on
     variable: np.ndarray  # i8[V, 4] variables of the rules: first entry in State.trace, number of entries, kind, set or added
     variablef: np.ndarray  # f8[V, 2] rate of decay, 1/s; step at a spike
+    begun: np.ndarray  # f8 State.trace at t = 0
     column: np.ndarray  # i8 per rule and target neuron, from R_COLUMN on: first of its synapses in `incoming`; the end
     incoming: np.ndarray  # i8[n, 2] position of the synapse as in `post`, number of its source
 

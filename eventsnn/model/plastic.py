@@ -12,8 +12,8 @@ def no_rules():
     """The arrays of `layout.Wiring` for a network without rules."""
     integers = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
     return {"rule": integers(0, layout.R_COLUMNS), "rulef": np.zeros((0, layout.RF_COLUMNS)), "ruled": np.zeros(0),
-            "variable": integers(0, layout.V_COLUMNS), "variablef": np.zeros((0, layout.VF_COLUMNS)), "column": integers(0),
-            "incoming": integers(0, 2)}
+            "variable": integers(0, layout.V_COLUMNS), "variablef": np.zeros((0, layout.VF_COLUMNS)), "begun": np.zeros(0),
+            "column": integers(0), "incoming": integers(0, 2)}
 
 
 def with_weights(edges, name):
@@ -58,6 +58,8 @@ def attach(lowered, rules):
             for trace in kind.values():
                 tables["variable"].append([used, size, column, int(trace.nearest)])
                 tables["variablef"].append([1.0 / trace.tau, trace.step])
+                first = weights(wiring, lowered.first, k)[2] if trace.start == "weight" else np.full(size, trace.start)
+                tables["begun"].append(first.astype(np.float64))
                 used += size
         tables["rule"].append(row)
         tables["rulef"].append([rule.epoch, rule.w_min, rule.w_max])
@@ -68,7 +70,7 @@ def attach(lowered, rules):
         pop[target, layout.P_LEARNS] = 1
     arrays = no_rules()
     for name, parts in tables.items():
-        joined = np.concatenate(parts) if name in ("ruled", "column", "incoming") else np.array(parts)
+        joined = np.concatenate([arrays[name], *parts]) if name in ("ruled", "begun", "column", "incoming") else np.array(parts)
         arrays[name] = np.ascontiguousarray(joined, arrays[name].dtype).reshape(-1, *arrays[name].shape[1:])
     wiring = wiring._replace(proj=proj, pop=pop, w32=wiring.w32.copy(), w64=wiring.w64.copy(), **arrays)
     return replace(lowered, wiring=wiring, known={})

@@ -16,21 +16,25 @@ EPOCH = 10.0  # shortest time constants per epoch
 class Variable:
     """A variable that decays with `tau` (s, inf: never) and is raised by `step` at a spike, or set to it if `nearest`.
 
+    start : its value at t = 0; of synapses also "weight", their weight then
     Raises `ParameterError` for tau <= 0 and numbers that are not finite.
 
-    >>> Variable(20e-3)
-    Variable(tau=0.02, step=1.0, nearest=False)
+    >>> Variable(20e-3).step
+    1.0
     """
 
     tau: float
     step: float = 1.0
     nearest: bool = False
+    start: float | str = 0.0
 
     def __post_init__(self):
         if not isinstance(self.tau, int | float | np.floating) or not self.tau > 0.0:
             raise ParameterError(f"tau of Variable must be > 0 s, got {self.tau!r}")
         if not isinstance(self.step, int | float | np.floating) or not np.isfinite(self.step):
             raise ParameterError(f"step of Variable must be a finite number, got {self.step!r}")
+        if self.start != "weight" and not (isinstance(self.start, int | float | np.floating) and np.isfinite(self.start)):
+            raise ParameterError(f"start of Variable must be a finite number or 'weight', got {self.start!r}")
 
 
 class Rule:
@@ -54,8 +58,8 @@ class Rule:
     >>> def pull(w, x, y, s, g, p):
     ...     return w + p[0] * y[0]
     >>> rule = Rule("in->out", on_pre=pull, post={"late": 20e-3}, parameters=[-0.01], w_min=0.0)
-    >>> rule.post
-    {'late': Variable(tau=0.02, step=1.0, nearest=False)}
+    >>> rule.post["late"].tau
+    0.02
     """
 
     def __init__(self, projection, *, on_pre=None, on_post=None, on_timer=None, every=None, pre=None, post=None, synapse=None,
@@ -72,6 +76,9 @@ class Rule:
         self.every = every
         self.pre, self.post = (_traces(given, name) for given, name in ((pre, "pre"), (post, "post")))
         self.synapse, self.network = (_traces(given, name) for given, name in ((synapse, "synapse"), (network, "network")))
+        for trace in [*self.pre.values(), *self.post.values(), *self.network.values()]:
+            if trace.start == "weight":
+                raise ParameterError("start of Variable can be 'weight' for variables of synapses only")
         self.parameters = np.array(parameters, np.float64)
         if self.parameters.ndim != 1 or not np.isfinite(self.parameters).all():
             raise ParameterError(f"parameters of a rule must be a list of finite numbers, got {parameters!r}")

@@ -98,8 +98,8 @@ def RewardSTDP(projection, *, a_plus, a_minus, tau_plus=20e-3, tau_minus=20e-3, 
     `simulation.trigger("in->out", reward=r)`: w += r x eligibility, now. Source: Izhikevich 2007, Cereb. Cortex 17:2443, with
     rewards as events.
 
-    >>> RewardSTDP("in->out", a_plus=0.01, a_minus=0.012).network
-    {'reward': Variable(tau=inf, step=1.0, nearest=False)}
+    >>> list(RewardSTDP("in->out", a_plus=0.01, a_minus=0.012).network)
+    ['reward']
     """
     values = [_number(v, n, "RewardSTDP") for v, n in ((a_plus, "a_plus"), (a_minus, "a_minus"))]
     return Rule(projection, on_pre=_eligible_pre, on_post=_eligible_post, on_timer=_rewarded, parameters=values,

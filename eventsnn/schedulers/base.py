@@ -31,7 +31,7 @@ def _first_state(lowered):
     n, n_pop = lowered.n, len(lowered.names)
     state = layout.State(
         cell=aligned((n, lowered.cell_columns)), due=np.full(n, np.inf), par=np.zeros((n, 5)), flag=np.zeros((n, 2), np.uint8),
-        trace=np.zeros(int((lowered.wiring.variable[:, 0] + lowered.wiring.variable[:, 1]).max(initial=0))),
+        trace=lowered.wiring.begun.copy(),
         turn=np.zeros((len(lowered.wiring.rule), 2), np.int64), buffer=np.zeros(layout.B_SIZE),
         stamp=np.full(n, -1, np.int64), pop=np.zeros((n_pop, 2), np.int64), horizon=np.zeros(n_pop),
         arrived=np.zeros(len(lowered.projections), np.int64))

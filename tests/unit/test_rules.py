@@ -298,5 +298,50 @@ def test_the_rule_of_the_docs_runs(capsys):
 
 
 def test_examples_of_docstrings():
-    for name in ("rule", "stdp"):
+    for name in ("rule", "stdp", "other"):
         assert doctest.testmod(import_module(f"eventsnn.rules.{name}")).failed == 0
+
+
+@pytest.mark.parametrize("tau_fac", [0.0, 0.3])
+def test_short_term_plasticity_delivers_what_is_left(tau_fac):
+    times, weights = np.sort(np.random.default_rng(8).uniform(0.0, 1.0, 30)), np.array([2.0, -3.0])
+    net = es.Network()
+    net.add("in", es.Input(1))
+    net.add("out", es.LI(2, tau_mem=1e9, tau_syn=0.0))
+    net.connect("in", "out", es.Dense(weights[None]), name="plastic")
+    rule = es.TsodyksMarkram("plastic", U=0.4, tau_rec=0.5, tau_fac=tau_fac)
+    simulation = es.Simulation(net, {"in": es.Spikes(times, np.zeros(30, int))}, rules=[rule])
+    u, left, last, total = 0.0, 1.0, 0.0, 0.0
+    for t in times:
+        u = 0.4 if tau_fac == 0.0 else u * np.exp(-(t - last) / tau_fac)
+        u = u if tau_fac == 0.0 else u + 0.4 * (1.0 - u)
+        left = 1.0 - (1.0 - left) * np.exp(-(t - last) / 0.5)
+        simulation.run(t)
+        np.testing.assert_allclose(simulation.weights("plastic")[2], weights * u * left, rtol=1e-12)
+        total, left, last = total + u * left, left - u * left, t
+        np.testing.assert_allclose(simulation.state("out")["v"], weights * total, rtol=1e-8)
+    simulation.reset({"in": es.Spikes(times[:1], [0])})
+    simulation.run(1.0)
+    np.testing.assert_allclose(simulation.weights("plastic")[2], weights * 0.4, rtol=1e-12)
+
+
+def test_scaling_brings_a_neuron_to_its_rate():
+    net = es.Network()
+    net.add("in", es.Poisson(50, rate=20.0))
+    net.add("out", es.LIF(3, tau_mem=20e-3, tau_syn=5e-3, v_threshold=1.0))
+    net.connect("in", "out", es.Dense(np.array([0.05, 0.2, 0.6]) * np.ones((50, 1))), name="plastic")
+    sim = es.Simulation(net, rules=[es.Scaling("plastic", rate=8.0, strength=0.02, tau=5.0)], seed=3)
+    sim.run(200.0)
+    spikes = sim.result().spikes["out"]
+    rates = np.bincount(spikes.neurons[spikes.times > 100.0], minlength=3) / 100.0
+    np.testing.assert_allclose(rates, 8.0, rtol=0.1)
+
+
+def test_bad_constants_of_other_rules_are_named():
+    for make, words in ((lambda: es.TsodyksMarkram("p", U=0.0, tau_rec=1.0), "U of TsodyksMarkram must be .* > 0 and <= 1"),
+                        (lambda: es.TsodyksMarkram("p", U=0.5, tau_rec=0.0), "tau_rec"),
+                        (lambda: es.Scaling("p", rate=np.nan, strength=1.0), "rate of Scaling"),
+                        (lambda: es.Variable(1.0, start="w"), "start of Variable"),
+                        (lambda: es.Rule("p", on_pre=anti, pre={"x": es.Variable(1.0, start="weight")}), "synapses only")):
+        with pytest.raises(ParameterError, match=words):
+            make()
