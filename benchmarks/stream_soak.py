@@ -26,7 +26,7 @@ def main():
     options = parser.parse_args()
     layers, shape, _ = load_plain("asnn-mnist-mlp")
     images, labels = mnist()["test"]
-    frames = itertools.cycle(image.reshape(shape) / 255.0 for image in images)
+    frames = (images[k % len(images)].reshape(shape) / 255.0 for k in itertools.count())
     model = es.convert(layers, input_shape=shape, tau_eta=20e-3, tau_beta=20e-3, tau_gamma=6e-3, tau_phi=2e-3)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
