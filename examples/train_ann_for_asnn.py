@@ -4,7 +4,8 @@ While asnn-fashion-cnn is trained, its ReLUs are disturbed as the neurons that w
 they are plain ones.
 
 Usage: python examples/train_ann_for_asnn.py NAME [--epochs N] [--out FILE], NAME one of asnn-mnist-mlp, asnn-mnist-cnn,
-asnn-fashion-cnn, asnn-iris, asnn-sonar. The last epoch is taken; the test set is looked at once, at the end.
+asnn-fashion-cnn, asnn-iris, asnn-sonar, asnn-mnist-saturating. The last epoch is taken; the test set is looked at once, at the
+end.
 """
 
 import argparse
@@ -17,12 +18,21 @@ from eventsnn.conversion.files import save_plain
 from eventsnn.conversion.read import read
 from eventsnn.data.mnist import fashion_mnist, mnist
 from eventsnn.data.tables import iris, sonar
+from eventsnn.torch import Saturation
 
 
 def mlp(*sizes, dropout=(0.0, 0.0)):
     layers = [nn.Dropout(dropout[0])]
     for n, m in zip(sizes, sizes[1:]):
         layers += [nn.Linear(n, m), nn.ReLU(), nn.Dropout(dropout[1])]
+    return nn.Sequential(*layers[:-2])
+
+
+def saturating(*sizes, dropout):
+    """For neurons with binary pulses: the first function stands for the encoding of the inputs."""
+    layers = [Saturation(cutoff=0.05), nn.Dropout(dropout[0])]
+    for n, m in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(n, m), Saturation(), nn.Dropout(dropout[1])]
     return nn.Sequential(*layers[:-2])
 
 
@@ -55,6 +65,8 @@ CONVERSION = {
 NETWORKS = {
     "asnn-mnist-mlp": ("mnist", lambda: pictures(mnist(), (784,)), lambda: mlp(784, 300, 300, 10, dropout=(0.2, 0.5)),
                        20, 100, 0, 0),
+    "asnn-mnist-saturating": ("mnist", lambda: pictures(mnist(), (784,)),
+                              lambda: saturating(784, 300, 300, 10, dropout=(0.2, 0.5)), 20, 100, 0, 0),
     "asnn-mnist-cnn": ("mnist", lambda: pictures(mnist(), (1, 28, 28)), lambda: strided(16, 32, 128), 20, 100, 2, 0),
     "asnn-fashion-cnn": ("fashion", lambda: pictures(fashion_mnist(), (1, 28, 28)), lambda: pooled(24, 48, 256), 25, 100, 1, 1),
     "asnn-iris": ("iris", iris, lambda: mlp(4, 20, 20, 3), 300, 20, 0, 0),
