@@ -58,7 +58,7 @@ def pictures(data, shape):
 CONVERSION = {
     "asnn-iris": {"convert": {"m_f": 0.1}, "until": 0.2},
     "asnn-sonar": {"convert": {"m_f": 0.1, "tau_readout": 50e-3}, "until": 0.2},
-    "asnn-mnist-cnn": {"convert": {"m_f": 0.2}, "until": 0.12},
+    "asnn-mnist-cnn": {"convert": {"m_f": 0.1}, "until": 0.12},
     "asnn-fashion-cnn": {"convert": {"m_f": 0.3, "theta_0": 0.1}, "until": 0.08},
 }
 # name -> (data, their reader, network, epochs, batch, largest shift of an image in pixels, whether it is mirrored at random)

@@ -11,6 +11,7 @@ from ..layout import (
     DV_ROW,
     J_KIND,
     J_PORT,
+    J_RULE,
     J_SCALAR,
     J_SOURCE,
     MARGIN,
@@ -40,6 +41,7 @@ from .hot import NO_MEMORY, OK, advance, cool, heat
 from .lane import H_DUE, H_ID, H_LAST, H_MARGIN, L_BASE, L_HOT, L_REST, L_WATCH, LANE_INSTANT, LANE_ROWS
 from .memory import ADDRESS, load_float, load_int
 from .neuron import S_NOW, S_PULL, arrival_row, cell_end, epoch_start
+from .plastic import learn_row
 from .screen import SEARCH, WATCH, prepare, screen
 
 
@@ -147,9 +149,23 @@ def carry_general(kin, wir, st, lane, p, begin, end, per_second, max_rounds, scr
                 first, scalar = np.int64(0), not weights_drawn(wir, k)
             lane.arrived[k] += stop - first
             known = np.int64(-1)
+            learns = wir.proj[k, J_RULE] >= 0
+            if learns:  # all targets live up to now before the rule sees them
+                for x in range(first, stop):
+                    j = np.int64(target_of(wir, k, x))
+                    if st.stamp[j] != instant:
+                        st.stamp[j] = instant
+                        st.par[j, S_PENDING] = 0.0
+                        lane.touched[first_of_all + touched] = j
+                        touched += 1
+                        if st.cell[j, MARGIN] == np.inf:
+                            code = live(kin, wir, st, lane, p, j, now, end, max_rounds, scratch)
+                            if code != OK:
+                                return code
+                learn_row(wir, st, k, source, first, stop, now)
             for x in range(first, stop):
                 j = np.int64(lane.drawn_id[x]) if drawn else np.int64(target_of(wir, k, x))
-                if st.stamp[j] != instant:
+                if not learns and st.stamp[j] != instant:
                     st.stamp[j] = instant
                     st.par[j, S_PENDING] = 0.0
                     lane.touched[first_of_all + touched] = j

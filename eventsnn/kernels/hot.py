@@ -13,6 +13,7 @@ from ..layout import (
     AMP0_ROW,
     MARGIN,
     MODES,
+    P_LEARNS,
     REFRACTORY,
     S_T_REF,
     SLOPE_ROW,
@@ -37,6 +38,7 @@ from .lane import (
 )
 from .memory import append, store_float, store_int
 from .neuron import S_EXP, S_ROW, S_WORK, cell_end, epoch_start, margin_now, release, search, spike
+from .plastic import learn_column
 from .simd import address, prefetch
 
 OK, NO_MEMORY, RAN_AWAY = 0, 1, 2
@@ -134,6 +136,8 @@ def advance(kin, wir, st, lane, p, j, upto, end, patient, max_rounds, scratch):
                 return RAN_AWAY
             if not record(lane, p, due, j, spike(kin, wir, st, j, due, scratch)):
                 return NO_MEMORY
+            if wir.pop[p, P_LEARNS]:
+                learn_column(wir, st, p, j, due)
             if st.flag[j, 0] == ACTIVE:
                 due = last if margin_now(kin, wir, st, j, last, scratch) >= 0.0 else np.nan
     margin = st.cell[j, MARGIN]

@@ -91,6 +91,18 @@ def bring(wir, st, r, now):
 
 
 @inlined
+def next_epoch(wir, r, now):
+    """When the next epoch of rule `r` begins after `now`; a window that ends there sees one epoch only."""
+    length = wir.rulef[r, RF_LENGTH]
+    if length == np.inf:
+        return length
+    k = np.floor(now / length)
+    while (k + 1.0) * length <= now:
+        k += 1.0
+    return (k + 1.0) * length
+
+
+@inlined
 def see(wir, st, r, skip, n, to, i):
     """Put `n` variables of rule `r`, after its first `skip`, of neuron or synapse `i` into the buffer from `to` on."""
     for m in range(n):

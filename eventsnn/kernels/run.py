@@ -55,6 +55,7 @@ from .lane import (
 from .memory import ADDRESS, CAPACITY, USED, append, grow, load_float, load_int, store_float, store_int
 from .mixed import begin_cell_mixed, carry_mixed, prepare_ends
 from .neuron import cell_end, epoch_end, rescale, search, voltage
+from .plastic import next_epoch
 from .stream import CHORD
 from .team import meet
 from .wide import begin_cell_wide
@@ -332,6 +333,8 @@ def end_of_window(wir, st, plan, settings, begin, until, busy, next_source, next
         end = np.nextafter(next_sample, np.inf)
     for p in range(plan.shape[0]):
         end = min(end, next_turn(wir, st, plan, p, begin, busy))
+    for r in range(wir.rule.shape[0]):
+        end = min(end, next_epoch(wir, r, begin))
     return end
 
 

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from .. import layout
 from ..errors import NetworkError, unknown_name
 from ..model.graph import find_cycle, strong_components
@@ -60,8 +62,11 @@ def choose(name, lowered):
         raise unknown_name("scheduler", name, ("auto", *NAMES))
     if name in ("window", "layered"):
         from .window import Layered, Window, longest_window
-        if lowered.wiring.rule.size:
-            raise NetworkError(f"scheduler {name!r} carries no learning rules; use 'heap' or 'auto'")
+        wiring = lowered.wiring
+        grouped = (wiring.pop[:, layout.P_LEARNS] > 0) & (wiring.pop[:, layout.P_GROUP] > 1)
+        if np.any(wiring.rule[:, layout.R_G]) or grouped.any():
+            raise NetworkError(f"scheduler {name!r} carries only local rules, without variables of the network, and not those "
+                               f"of neurons in groups; use 'heap' or 'auto'")
         odd = _odd_groups(lowered)
         if odd:
             raise NetworkError(f"scheduler {name!r} carries groups only of neurons that share four distinct time constants, "

@@ -216,6 +216,8 @@ class Window(Scheduler):
     def _of_many_classes(self, p):
         """Whether population `p` has several kinetic classes, all of two modes whose spikes only reset V."""
         wiring, kinetics = self.lowered.wiring, self.lowered.kinetics
+        if wiring.pop[p, layout.P_LEARNS]:
+            return False
         if wiring.pop[p, layout.P_CLASS] >= 0 or wiring.pop[p, layout.P_JUMPS] or not wiring.pop[p, layout.P_RESET]:
             return False
         who = np.unique(wiring.who[wiring.pop[p, layout.P_FIRST]:wiring.pop[p + 1, layout.P_FIRST], 1])
@@ -295,6 +297,8 @@ class Window(Scheduler):
 
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
+        if wiring.pop[p, layout.P_LEARNS]:
+            return factors.GENERAL_PATH
         if p in self._mixed:
             return factors.MIXED
         if four_modes(self.lowered, p):

@@ -385,7 +385,7 @@ def test_poisson_rates_per_neuron_and_zero(scheduler):
 # -- what is not there yet, Ctrl-C ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("argument", [{"dt": 1e-4}, {"rules": [object()]}])
+@pytest.mark.parametrize("argument", [{"dt": 1e-4}])
 def test_later_features_are_refused_by_name(argument):
     with pytest.raises(NotAvailableError, match=str(next(iter(argument)))):
         es.simulate(driven(), until=0.1, **argument)

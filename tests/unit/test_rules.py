@@ -138,6 +138,7 @@ def test_the_same_bits_however_it_is_run(seed, tmp_path):
     assert expected.scheduler == "heap" and len(expected.spikes["exc"]) > 30
     assert np.abs(whole.weights("rec")[2] - 0.4).max() > 1e-3
     slow = es.Simulation(net, inputs, rules=RULES, scheduler="reference")
+    window = es.Simulation(net, inputs, rules=RULES, scheduler="window")
     parts = es.Simulation(net, inputs, rules=RULES)
     for until in (0.05, 0.0501, 0.2):
         parts.run(until)
@@ -147,7 +148,7 @@ def test_the_same_bits_however_it_is_run(seed, tmp_path):
     again = es.Simulation(net, inputs, rules=RULES)
     again.run(0.1)
     again.reset(inputs)
-    for other in (slow, parts, resumed, again):
+    for other in (slow, window, parts, resumed, again):
         run = other.run(0.25)
         np.testing.assert_array_equal(run.spikes["exc"].times, expected.spikes["exc"].times)
         for name in ("up", "rec"):
@@ -246,8 +247,8 @@ def test_what_cannot_learn_is_refused(tmp_path):
         es.Simulation(parrots(1, 1), rules=[es.STDP("plastik", a_plus=0.1, a_minus=0.1)])
     with pytest.raises(ParameterError, match="two rules"):
         es.Simulation(parrots(1, 1), rules=[rule, rule])
-    with pytest.raises(NetworkError, match="no learning rules"):
-        es.Simulation(parrots(1, 1), rules=[rule], scheduler="window")
+    with pytest.raises(NetworkError, match="only local rules"):
+        es.Simulation(parrots(1, 1), rules=[es.RewardSTDP("plastic", a_plus=0.1, a_minus=0.1)], scheduler="window")
     with pytest.raises(ParameterError, match="threads"):
         es.Simulation(parrots(1, 1), rules=[rule], threads=2)
     with pytest.raises(ParameterError, match="got str"):
@@ -345,3 +346,29 @@ def test_bad_constants_of_other_rules_are_named():
                         (lambda: es.Rule("p", on_pre=anti, pre={"x": es.Variable(1.0, start="weight")}), "synapses only")):
         with pytest.raises(ParameterError, match=words):
             make()
+
+
+@settings(max_examples=15, deadline=None)
+@given(some.integers(0, 10**6), some.floats(0.2e-3, 5e-3), some.booleans())
+def test_heap_and_window_learn_the_same_bits(seed, delay, triplets):
+    draw = np.random.default_rng(seed)
+    net = es.Network()
+    net.add("in", es.Input(8))
+    net.add("a", es.LIF(6, tau_mem=draw.uniform(5e-3, 30e-3), tau_syn=draw.choice([0.0, 3e-3]), v_threshold=1.0, t_ref=1e-3))
+    net.add("b", es.LIF(5, tau_mem=10e-3, tau_syn=(3e-3, 8e-3), v_threshold=0.5))
+    net.connect("in", "a", es.Dense(draw.uniform(0.0, 1.2, (8, 6)), delay=delay), name="p")
+    between = es.Dense(draw.uniform(0.0, 1.0, (6, 5)).astype(np.float32), delay=1.3 * delay)
+    net.connect("a", "b", between, name="q", port=1)
+    net.connect("b", "a", es.Dense(draw.normal(0.0, 0.3, (5, 6)), delay=delay), name="back")
+    rules = [es.STDP("p", a_plus=0.05, a_minus=0.06, tau_plus=7e-3, tau_minus=3e-3, w_max=2.0, nearest=bool(seed % 2)),
+             es.TripletSTDP("q", a2_plus=0.01, a3_plus=0.05, a2_minus=0.03, a3_minus=0.01) if triplets
+             else es.TsodyksMarkram("q", U=0.3, tau_rec=0.1, tau_fac=0.05)]
+    inputs, found = {"in": trains(seed, 8, 200, 0.15)}, []
+    for scheduler in ("heap", "window"):
+        sim = es.Simulation(net, inputs, rules=rules, scheduler=scheduler)
+        sim.run(0.0731)
+        run = sim.run(0.16)
+        found.append((*(run.spikes[name].times for name in "ab"), *sim.weights("p"), *sim.weights("q"),
+                      *sim.learning("p").values(), *sim.learning("q").values()))
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)
