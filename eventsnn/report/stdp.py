@@ -5,6 +5,7 @@ import numpy as np
 from .plots import COLOURS, INK, MUTED, _figure, _save, _style
 
 POINTS = 25  # markers per curve
+BINS = 40  # of weights
 
 
 def _curve(axis, x, change, closed, colour, label, **line):
@@ -45,4 +46,42 @@ def plot_window(pairs, triplets, path=None):
         right.legend(loc="upper left", handletextpad=0.3)
         for axis in (left, right):
             axis.axhline(0.0, color=MUTED, linewidth=0.8)
+        return _save(figure, path)
+
+
+def plot_balance(plain, common, path=None):
+    """Weights at the end, output rate over time, and mean weights of a correlated group and of the others over time.
+
+    plain : runs at several rates, with `rate`, `times`, `rates`, `group`, `others`, `weights`; common : the run with correlations
+    Returns the `Figure`, written to `path` if given.
+
+    >>> plot_balance(plain, common, "balance.png")     # doctest: +SKIP
+    """
+    with _style():
+        figure, (weights, rates, means) = _figure((10.4, 3.4), ncols=3)
+        for found, colour in zip(plain, COLOURS):
+            every = np.concatenate(list(found.weights.values()))
+            share, edges = np.histogram(every, BINS, (0.0, 1.0))
+            label = f"input {found.rate:g} Hz"
+            weights.stairs(100.0 * share / every.size, edges, color=colour, linewidth=1.4, label=label)
+            rates.plot(found.times, found.rates, color=colour, linewidth=1.2, label=label)
+        weights.set_xlabel("weight / w_max")
+        weights.set_ylabel("% of the synapses")
+        weights.set_xlim(0.0, 1.0)
+        weights.set_ylim(bottom=0.0)
+        weights.set_title("Weights at the end")
+        weights.legend(loc="upper center")
+        rates.set_yscale("log")
+        rates.set_ylabel("Hz")
+        rates.set_title("Output rate")
+        means.plot(common.times, common.group, color=COLOURS[1], label=f"group, correlation {common.correlation:g}")
+        means.plot(common.times, common.others, color=COLOURS[0], label="others")
+        means.set_ylim(0.0, 1.0)
+        means.set_ylabel("mean weight / w_max")
+        means.set_title(f"Correlated inputs win, {common.rate:g} Hz")
+        for axis in (rates, means):
+            axis.set_xlim(0.0, common.times[-1])
+            axis.set_xlabel("time (s)")
+            axis.grid(axis="y")
+            axis.legend(loc="best")
         return _save(figure, path)
