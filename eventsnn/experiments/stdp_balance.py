@@ -84,7 +84,7 @@ def correlated_trains(n, rate, correlation, until, rng, jitter=0.0):
 
 
 def build_network(settings, rate, correlation=0.0):
-    """The network at one `rate` of the inputs (Hz): "group", "others", "inh" onto "out"; a group with correlation is an `Input`.
+    """The network at one `rate` of the inputs (Hz): "group", "others", "inh" onto "out"; a correlated group is an `Input`.
 
     >>> from eventsnn.experiments.config import load_plan
     >>> list(build_network(load_plan("stdp-balance").settings, 10.0).projections)

@@ -39,7 +39,7 @@ REST = 1.0  # s, before the first spike
 
 
 def paired(rule, pre, post, weight):
-    """Weights after the protocol, [n]: synapse j sees arrivals at ``pre[j]`` and spikes of its target at ``post[j]``, s [n, k].
+    """Weights [n] after the protocol: synapse j sees arrivals at ``pre[j]``, spikes of its target at ``post[j]``; s [n, k].
 
     `rule` : of a projection "plastic"; weight : at the start, [n]
 
@@ -65,7 +65,7 @@ def paired(rule, pre, post, weight):
 
 
 def pair_change(lag, weight, s, mu):
-    """Change of `weight` by one pair, the target `lag` s [n] after the arrival, in closed form; mu : 0 additive, 1 multiplicative.
+    """Change of `weight` by one pair, the target `lag` s [n] after the arrival; mu : 0 additive, 1 multiplicative.
 
     >>> s = {"a_plus": 0.1, "a_minus": 0.2, "tau_plus": 1.0, "tau_minus": 1.0}
     >>> pair_change(np.array([-1e-9, 1e-9]), 0.5, s, 1.0).round(6)

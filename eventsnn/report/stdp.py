@@ -15,7 +15,7 @@ def _curve(axis, x, change, closed, colour, label, **line):
 
 
 def plot_window(pairs, triplets, path=None):
-    """Weight change against the time from arrival to spike, and against the rate of pairing: engine (points), closed form (lines).
+    """Weight change against the timing of a pair, and against the rate of pairing; engine: points, closed form: lines.
 
     pairs : {(kind, weight at the start): (times [n] s, change [n], closed form [n])}
     triplets : {time of a pair, s: (rates [n] Hz, change [n], closed form [n])}
@@ -52,7 +52,7 @@ def plot_window(pairs, triplets, path=None):
 def plot_balance(plain, common, path=None):
     """Weights at the end, output rate over time, and mean weights of a correlated group and of the others over time.
 
-    plain : runs at several rates, with `rate`, `times`, `rates`, `group`, `others`, `weights`; common : the run with correlations
+    plain : runs at several rates, with `rate`, `times`, `rates`, `group`, `others`, `weights`; common : the correlated one
     Returns the `Figure`, written to `path` if given.
 
     >>> plot_balance(plain, common, "balance.png")     # doctest: +SKIP
