@@ -110,20 +110,23 @@ def learn(settings, rate, correlation=0.0, progress=False):
     """`Learned` for inputs at `rate` (Hz), the group with `correlation`."""
     import eventsnn as es
 
+    from ..progress import over
+
     s = settings
     rules = [es.STDP(f"{name}->out", a_plus=s["a_plus"] * s["w_max"], a_minus=s["ratio"] * s["a_plus"] * s["w_max"],
                      tau_plus=s["tau_plus"], tau_minus=s["tau_minus"], w_max=s["w_max"]) for name in GROUPS]
-    inputs = {}
-    if correlation:
-        rng = np.random.default_rng([s["seed"], 2])
-        inputs["group"] = correlated_trains(s["group"], rate, correlation, s["until"], rng, s["jitter"])
-    simulation = es.Simulation(build_network(s, rate, correlation), inputs, rules=rules, seed=s["seed"], progress=progress,
+    rng = np.random.default_rng([s["seed"], 2])
+    trains = correlated_trains(s["group"], rate, correlation, s["until"], rng, s["jitter"]) if correlation else None
+    simulation = es.Simulation(build_network(s, rate, correlation), rules=rules, seed=s["seed"], progress=False,
                                record=es.Record(spikes=["out"]))
     times = s["until"] * np.arange(1, s["slices"] + 1) / s["slices"]
     spikes, means = [], []
     started, worked = perf_counter(), process_time()
-    for time in times:
-        spikes.append(len(simulation.news(float(time), whole=True, keep=False)["out"]))
+    for before, time in over(zip([-1.0, *times], times), times.size, progress):
+        if trains is not None:
+            part = slice(*np.searchsorted(trains.times, (before, time), "right"))
+            simulation.push({"group": es.Spikes(trains.times[part], trains.neurons[part])})
+        spikes.append(len(simulation.news(time, whole=True, keep=False)["out"]))
         weights = {name: simulation.weights(f"{name}->out")[2] / s["w_max"] for name in GROUPS}
         means.append([weights[name].mean() for name in GROUPS])
     seconds, cpu = perf_counter() - started, process_time() - worked
