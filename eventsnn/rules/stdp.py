@@ -66,7 +66,7 @@ def TripletSTDP(projection, *, a2_plus, a3_plus, a2_minus, a3_minus, tau_plus=16
 
         arrival: w -= o1 (a2_minus + a3_minus r2),      spike of the target: w += r1 (a2_plus + a3_plus o2)
 
-    Source: Pfister and Gerstner 2006, J. Neurosci. 26:9673, equations 3 and 4; time constants of their table 4.
+    Source: Pfister and Gerstner 2006, J. Neurosci. 26:9673; the time constants are those of their fit to visual cortex.
 
     >>> len(TripletSTDP("in->out", a2_plus=0.0, a3_plus=6e-3, a2_minus=7e-3, a3_minus=0.0).pre)
     2
