@@ -164,3 +164,9 @@ def next_candidate(grid, c, y, m, level):
             return done + 1, True
         else:
             block -= 1
+
+
+@kernel
+def candidate(grid, y, m, level):
+    """`next_candidate` of class 0, for Python."""
+    return next_candidate(grid, 0, y, m, level)

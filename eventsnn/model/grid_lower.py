@@ -37,8 +37,8 @@ def check(lowered, dt):
     """Raise `NetworkError` where a population, a delay or a cycle does not fit grid time with step `dt`."""
     for name, population in zip(lowered.names, lowered.populations):
         if isinstance(population, LinearNeuron):
-            raise NetworkError(f"population {name!r} ({population.kind}) is continuous in time and cannot run with dt = {dt!r}: "
-                               f"use a clocked neuron of es.grid, or leave dt out")
+            raise NetworkError(f"population {name!r} ({population.kind}) is continuous in time and cannot run with "
+                               f"dt = {dt!r}: use a clocked neuron of es.grid, or leave dt out")
         made = getattr(population, "dt", None)
         if made is not None and made != dt:
             raise NetworkError(f"population {name!r} ({population.kind}) was made for dt = {made!r} s, but the simulation has "

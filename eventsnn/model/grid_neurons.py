@@ -339,8 +339,8 @@ def IF(n, *, threshold=1.0, reset="subtract", multi=False, bias=0.0, analog=()):
 
         v[t] = v[t-1] + in[t] + bias;   s[t] = v[t] >= threshold;   v[t] <- v[t] - threshold ("subtract") or 0 ("zero")
 
-    multi : s[t] = floor(v[t] / threshold) spikes in one step, and as many thresholds subtracted (Sinabs' `MultiSpike`); otherwise at
-    most one (`SingleSpike`), and what is left over fires in the steps that follow.
+    multi : s[t] = floor(v[t] / threshold) spikes in one step, and as many thresholds subtracted (Sinabs' `MultiSpike`);
+    otherwise at most one (`SingleSpike`), and what is left over fires in the steps that follow.
     Source: Sinabs, sinabs/activation/spike_generation.py (288abf9) and reset_mechanism.py (2671a70). Raises `ParameterError`.
 
     >>> import eventsnn as es
