@@ -130,7 +130,7 @@ def _add(step, ports, j, port, w, now, n):
     return n
 
 
-@inner
+@inlined
 def deliver_row(wir, step, k, source, first, end, amplitude, ports, now, n):
     """Add the arrivals of one run of synapses to the sums; returns the length of the list of touched neurons."""
     kind, port, shift, post, w64 = wir.proj[k, J_KIND], wir.proj[k, J_PORT], wir.proj[k, J_WEIGHT], wir.post, wir.w64
@@ -208,19 +208,25 @@ def unschedule(cal, p, j):
 
 
 @inlined
+def enter(cal, p, j, due):
+    """Put neuron `j` into the bucket of its candidate step."""
+    bucket = due % cal.due_head.shape[1]
+    first = cal.due_head[p, bucket]
+    cal.due_link[j, 0], cal.due_link[j, 1], cal.due_link[j, 2] = first, NOBODY, bucket
+    if first != NOBODY:
+        cal.due_link[first, 1] = j
+    cal.due_head[p, bucket] = j
+
+
+@inlined
 def schedule(st, cal, p, j, due):
     """Let neuron `j` be looked at in step `due`, instead of what was due before."""
-    if due == st.due[j] and cal.due_link[j, 2] != NOBODY:
+    if due == st.due[j]:
         return
     unschedule(cal, p, j)
     st.due[j] = due
     if due < np.inf:
-        bucket = np.int64(due) % cal.due_head.shape[1]
-        first = cal.due_head[p, bucket]
-        cal.due_link[j, 0], cal.due_link[j, 1], cal.due_link[j, 2] = first, NOBODY, bucket
-        if first != NOBODY:
-            cal.due_link[first, 1] = j
-        cal.due_head[p, bucket] = j
+        enter(cal, p, j, np.int64(due))
 
 
 @inner
@@ -249,7 +255,7 @@ def _hold(grid, c, m, n, y):
     y[0] = kept
 
 
-@inner
+@inlined
 def predict(grid, st, cal, step, p, j, m):
     """Next step in which neuron `j` may fire, if nothing arrives."""
     c, y, theta = grid.who[j], step.y, st.par[j, L_THETA]
@@ -283,7 +289,7 @@ def _arrive(grid, step, c, ports, m, j, y, first):
                 y[i] += grid.jump[c, q, i] * s
 
 
-@inner
+@inlined
 def bring(grid, st, step, p, j, now, m, ports):
     """State of neuron `j` after step `now`, before the test. Returns whether it is refractory."""
     c, y, n, free = grid.who[j], st.cell[j], now - st.stamp[j], np.int64(st.par[j, L_FREE])
@@ -310,7 +316,7 @@ def bring(grid, st, step, p, j, now, m, ports):
     return False
 
 
-@inner
+@inlined
 def visit(grid, st, cal, step, p, j, now, m, ports):
     """Bring neuron `j` up to date, test and reset it. Returns its number of spikes."""
     cal.n[VISITS] += 1
@@ -393,7 +399,8 @@ def reschedule(grid, wir, st, cal):
     """Fill the ring of candidate steps from `st.due`."""
     for p in range(grid.pop.shape[0]):
         for j in range(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST]):
-            schedule(st, cal, p, j, st.due[j])
+            if st.due[j] < np.inf:
+                enter(cal, p, j, np.int64(st.due[j]))
 
 
 @kernel

@@ -1,7 +1,7 @@
 """One clocked neuron: advance it over silent steps at once, and find the next step in which it may fire.
 
-Powers of the update matrix A are kept for 1, 2, 4, ... steps, so k steps take as many small products as k has binary digits
-that are 1. What A^k contributes to U is the row read . A^k; `gain` holds, per variable, its largest and smallest value over
+Powers of the update matrix A are kept for d 8^l steps, d = 1 .. 7, so k steps take as many small products as k has octal digits.
+What A^k contributes to U is the row read . A^k; `gain` holds, per variable, its largest and smallest value over
 the next 1, 2, 4, ... steps and over all time. Hence a bound of U over any such block of steps: one sum. Blocks whose bound
 stays below the threshold are skipped whole, others are halved; a block of one step has an exact bound. Nothing is passed over,
 whatever the signs, equal decays and slow modes included, and a silent neuron is usually settled by the first sum.
@@ -13,6 +13,9 @@ import numpy as np
 
 from ..jit import inlined, inner, kernel
 
+LEVELS = 6  # octal digits
+FURTHEST = 8**LEVELS
+UNBOUNDED = 1e300  # unlike inf, nothing times it is nothing
 NEAR = 1e-9  # steps with |U - threshold| below this are counted and listed
 # Grid.pop[p, ...]
 G_MODES, G_PORTS, G_STRICT, G_RESET, G_RESET_MODE, G_LATE, G_REFRACTORY, G_MULTI, G_STATEFUL, G_COLUMNS = range(10)
@@ -28,7 +31,7 @@ class Grid(NamedTuple):
 
     pop: np.ndarray  # i8[n_pop, G_COLUMNS]
     who: np.ndarray  # i8[N] class of each neuron, -1: none
-    power: np.ndarray  # f8[C, levels, M, M] A^(2^level)
+    power: np.ndarray  # f8[C, 7 LEVELS, M, M] A^(d 8^level) at 7 level + d - 1
     gain: np.ndarray  # f8[C, blocks + 1, 2, M] largest and smallest of (read . A^k) over k = 1 .. 2^block; last: over all k
     read: np.ndarray  # f8[C, M]
     jump: np.ndarray  # f8[C, ports, M]
@@ -46,13 +49,14 @@ def fill_tables(matrix, read, power, gain, longest, scratch):
         for a in range(m):
             for b in range(m):
                 power[c, 0, a, b] = matrix[c, a, b]
-        for level in range(1, power.shape[1]):
+        for i in range(1, power.shape[1]):
+            one = (i - 1) // 7 * 7  # the power that d counts; of a new digit it is that of the digit before
             for a in range(m):
                 for b in range(m):
                     total = 0.0
                     for k in range(m):
-                        total += power[c, level - 1, a, k] * power[c, level - 1, k, b]
-                    power[c, level, a, b] = total
+                        total += power[c, i - 1, a, k] * power[c, one, k, b]
+                    power[c, i, a, b] = total
         _fill_gains(matrix[c], read[c], gain[c], longest[c], scratch)
 
 
@@ -63,11 +67,11 @@ def _fill_gains(a, read, gain, longest, scratch):
     for i in range(m):
         now[i] = read[i]
         gain[blocks, 0, i], gain[blocks, 1, i] = -np.inf, np.inf
-    block, k, settled = 0, 0, False
+    block, k, settled, size = 0, 0, False, 0.0
     while block < blocks or not settled and k < longest:
         if not settled:
             k += 1
-            change, size = 0.0, 0.0
+            change = 0.0
             for i in range(m):
                 total = 0.0
                 for j in range(i + 1):
@@ -85,7 +89,7 @@ def _fill_gains(a, read, gain, longest, scratch):
             block += 1
     if not settled:
         for i in range(m):
-            gain[blocks, 0, i], gain[blocks, 1, i] = np.inf, -np.inf
+            gain[blocks, 0, i], gain[blocks, 1, i] = UNBOUNDED, -UNBOUNDED
 
 
 @inlined
@@ -93,36 +97,32 @@ def bound(gain, c, block, y, m):
     """The most that U can be within the next 2^block steps without arrivals; exact for block 0."""
     total = 0.0
     for i in range(m):
-        if y[i] > 0.0:
-            total += y[i] * gain[c, block, 0, i]
-        elif y[i] < 0.0:
-            total += y[i] * gain[c, block, 1, i]
+        total += y[i] * (gain[c, block, 0, i] if y[i] > 0.0 else gain[c, block, 1, i])
     return total
 
 
 @inlined
-def multiply(power, c, level, y, m):
-    """y <- A^(2^level) y in place; A is upper triangular."""
+def multiply(power, c, i, y, m):
+    """y <- power i times y, in place; A is upper triangular."""
     for a in range(m):
-        total = 0.0
-        for b in range(a, m):
-            total += power[c, level, a, b] * y[b]
+        total = power[c, i, a, a] * y[a]
+        for b in range(a + 1, m):
+            total += power[c, i, a, b] * y[b]
         y[a] = total
 
 
 @inlined
 def advance(power, c, n, y, m):
     """y <- A^n y in place."""
-    top = power.shape[1] - 1
-    while n >> top > 0:
-        multiply(power, c, top, y, m)
-        n -= np.int64(1) << top
-    level = 0
+    while n >= FURTHEST:
+        multiply(power, c, 7 * LEVELS - 1, y, m)
+        n -= FURTHEST // 8 * 7
+    i = -1
     while n > 0:
-        if n & 1:
-            multiply(power, c, level, y, m)
-        n >>= 1
-        level += 1
+        if n & 7:
+            multiply(power, c, i + (n & 7), y, m)
+        n >>= 3
+        i += 7
 
 
 @inlined
@@ -143,27 +143,24 @@ def reset(kind, mode, amount, count, y):
         y[mode] -= count * amount
 
 
-@inner
+@inlined
 def next_candidate(grid, c, y, m, level):
     """Steps until U may exceed `level`: (k, True) exact, (k, False): not before step k + 1, (0, False): never. Changes y."""
     last = grid.gain.shape[1] - 1
-    if bound(grid.gain, c, last, y, m) < level:
-        return np.int64(0), False
-    if bound(grid.gain, c, 0, y, m) >= level:
-        return np.int64(1), True
-    block, done, all_steps = last - 1, np.int64(0), np.int64(1) << (last - 1)
+    block, done, all_steps = 0, np.int64(0), np.int64(1) << (last - 1)
     while True:
-        if bound(grid.gain, c, block, y, m) < level:
-            done += np.int64(1) << block
-            if done >= all_steps:
-                return all_steps, False
-            multiply(grid.power, c, block, y, m)
-            while done & ((np.int64(2) << block) - 1) == 0:
-                block += 1
-        elif block == 0:
-            return done + 1, True
-        else:
+        while bound(grid.gain, c, block, y, m) >= level:
+            if block == 0:
+                return done + 1, True
             block -= 1
+        done += np.int64(1) << block
+        if bound(grid.gain, c, last, y, m) < level:
+            return np.int64(0), False
+        if done >= all_steps:
+            return all_steps, False
+        multiply(grid.power, c, block // 3 * 7 + (1 << block % 3) - 1, y, m)
+        while done & ((np.int64(2) << block) - 1) == 0:
+            block += 1
 
 
 @kernel

@@ -12,7 +12,6 @@ from .base import Scheduler, copy_of, drawn_arrays
 
 RING, DUE_RING = 1024, 1024  # buckets, at most
 BLOCKS = 17  # the next-spike search looks up to 2^16 steps ahead at a time, less where everything decays faster
-POWERS = 16
 LISTED = 1000  # steps close to the threshold that are listed
 FAR = 1 << 22  # steps that `peek` looks ahead
 
@@ -25,7 +24,7 @@ def new_grid(lowered, dt):
     slowest = np.max(np.where(decays < 1.0, decays, 0.0), axis=1, initial=0.0)
     lasting = 60.0 / -np.log(np.maximum(slowest, 1e-9)) + 10.0
     blocks = int(np.clip(np.ceil(np.log2(lasting.max(initial=1.0) / 15.0)), 4, BLOCKS - 1)) + 1
-    power, gain = np.zeros((c, POWERS, m, m)), np.zeros((c, blocks + 1, 2, m))
+    power, gain = np.zeros((c, 7 * neuron.LEVELS, m, m)), np.zeros((c, blocks + 1, 2, m))
     neuron.fill_tables(known.matrix, known.read, power, gain, np.minimum(lasting, FAR).astype(np.int64), np.zeros((2, m)))
     pop = np.zeros((len(lowered.names), neuron.G_COLUMNS), np.int64)
     for row, population in zip(pop, lowered.populations):
@@ -134,9 +133,12 @@ class Lattice(Scheduler):
         found.append(self._run(self._last(until), False)[1])
         self.time = float(until)
         steps, ids, many = np.concatenate(found).T
-        steps, ids = np.repeat(steps, many), np.repeat(ids, many)
-        order = np.lexsort((ids, steps))
-        return steps[order] * self.dt, ids[order], values
+        if np.any(many > 1):
+            steps, ids = np.repeat(steps, many), np.repeat(ids, many)
+        if np.any((steps[1:] == steps[:-1]) & (ids[1:] < ids[:-1])):
+            order = np.lexsort((ids, steps))
+            steps, ids = steps[order], ids[order]
+        return steps * self.dt, ids, values
 
     def _read(self, ids):
         found = np.zeros((len(ids), 1 + self.grid.read.shape[1]))

@@ -256,7 +256,7 @@ def test_the_search_finds_the_first_step(seed, m, equal):
     if equal:
         np.fill_diagonal(a, a[0, 0])
     read, y = draw.normal(0.0, 1.0, m), draw.normal(0.0, 1.0, m)
-    power, gain = np.zeros((1, 16, m, m)), np.zeros((1, 8, 2, m))
+    power, gain = np.zeros((1, 7 * lattice_neuron.LEVELS, m, m)), np.zeros((1, 8, 2, m))
     slow = max((d for d in np.diag(a) if d < 1.0), default=0.0)
     lasting = int(60.0 / -np.log(max(slow, 1e-9))) + 10
     lattice_neuron.fill_tables(a[None], read[None], power, gain, np.array([lasting]), np.zeros((2, m)))
