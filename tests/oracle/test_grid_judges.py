@@ -58,7 +58,8 @@ def norse_parameters(lif, draw):
               "v_leak": draw.uniform(-0.2, 0.2, N), "v_threshold": draw.uniform(0.3, 1.0, N),
               "v_reset": draw.uniform(-0.3, 0.1, N)}
     p = lif.LIFParameters(tau_syn_inv=tensor(1.0 / values["tau_syn"]), tau_mem_inv=tensor(1.0 / values["tau_mem"]),
-                          v_leak=tensor(values["v_leak"]), v_th=tensor(values["v_threshold"]), v_reset=tensor(values["v_reset"]))
+                          v_leak=tensor(values["v_leak"]), v_th=tensor(values["v_threshold"]),
+                          v_reset=tensor(values["v_reset"]))
     return values, p
 
 

@@ -249,7 +249,7 @@ def test_ties_are_counted_and_listed():
 @given(some.integers(0, 10**6), some.integers(1, 4), some.booleans())
 @example(3, 3, True)
 def test_the_search_finds_the_first_step(seed, m, equal):
-    """Any signs, decays close to one another, equal, 0 and 1, against stepping."""
+    """Any signs, decays close to one another, equal, 0 and 1, against stepping; up to the rounding of the tables."""
     draw = np.random.default_rng(seed)
     a = np.triu(draw.normal(0.0, 0.5, (m, m)), 1)
     np.fill_diagonal(a, draw.choice([0.0, 0.5, 0.9, 0.97, 1.0, *draw.uniform(0.0, 1.0, 6)], m))
@@ -266,13 +266,13 @@ def test_the_search_finds_the_first_step(seed, m, equal):
         u.append(read @ x)
     u = np.array(u)
     level = draw.choice([u.max() - 1e-7 * abs(u.max()), np.quantile(u, 0.99), draw.normal(0.0, 1.0), u[-1] + 0.1])
-    above = np.flatnonzero(u >= level)
+    surely, perhaps = (np.flatnonzero(u >= level + margin) for margin in (1e-12, -1e-12))
     grid = lattice_neuron.Grid(np.zeros((1, 1), np.int64), np.zeros(1, np.int64), power, gain, read[None],
                                np.zeros((1, 1, m)), np.zeros(1, np.int64))
     k, exact = lattice_neuron.candidate(grid, y.copy(), m, level)
     if exact:
-        assert above[0] + 1 == k
+        assert k - 1 in perhaps and not (surely < k - 1).any()
     elif k == 0:
-        assert not above.size
+        assert not surely.size
     else:
-        assert k == 64 and not (above < 64).any()
+        assert k == 64 and not (surely < 64).any()
