@@ -1,8 +1,8 @@
 """A NIR graph in grid time and in continuous time: a convolutional network of IF neurons classifies event-camera digits.
 
-Needs the package nir (pip install nir) and, in the folder EVENTSNN_DATA, nir/paper/02_cnn/cnn_sinabs.nir of the NIR paper (Pedersen
-et al. 2024, Nat. Commun. 15:8122) and the recordings of `nmnist_small`. In grid time a neuron spikes once per step at most and
-keeps what is left over; in continuous time events are taken one by one as they come.
+Needs the package nir (pip install nir) and, in the folder EVENTSNN_DATA, nir/paper/02_cnn/cnn_sinabs.nir of the NIR paper
+(Pedersen et al. 2024, Nat. Commun. 15:8122) and the recordings of `nmnist_small`. In grid time a neuron spikes once per step at
+most and keeps what is left over; in continuous time events are taken one by one as they come.
 
 Usage: python examples/06_nir_digits.py [recordings]
 """
@@ -72,7 +72,8 @@ def clocked(n, threshold):
 
 def continuous(n, threshold):
     """Fires at the very event that takes it to its threshold, as often as it must."""
-    return es.LinearNeuron(n, tau=[np.inf], coupling={}, jump=[[1.0]], v_inf=0.0, v_threshold=threshold, spike_offset=[-threshold])
+    return es.LinearNeuron(n, tau=[np.inf], coupling={}, jump=[[1.0]], v_inf=0.0, v_threshold=threshold,
+                           spike_offset=[-threshold])
 
 
 def classify(nodes, recordings, dt):
@@ -92,7 +93,8 @@ def classify(nodes, recordings, dt):
         hidden = run.counts.spikes.total - run.counts.spikes["in"]
         totals += run.counts.spikes["in"], hidden, run.counts.synaptic_events.total
     return {"right": right, "recordings": len(recordings), "input_spikes": totals[0] / len(recordings),
-            "spikes": totals[1] / len(recordings), "synaptic_events": totals[2] / len(recordings), "seconds": float(np.median(spent))}
+            "spikes": totals[1] / len(recordings), "synaptic_events": totals[2] / len(recordings),
+            "seconds": float(np.median(spent))}
 
 
 def main(limit=100):
@@ -103,8 +105,8 @@ def main(limit=100):
     found = {}
     for name, dt in (("grid time, 1 ms", DT), ("continuous time", None)):
         r = found[name] = classify(nodes, recordings, dt)
-        print(f"{name}: {r['right']} of {r['recordings']} right; per recording {r['input_spikes']:.0f} input spikes, {r['spikes']:.0f} "
-              f"spikes, {r['synaptic_events'] / 1e6:.2f} million synaptic events, {1e3 * r['seconds']:.0f} ms")
+        print(f"{name}: {r['right']} of {r['recordings']} right; per recording {r['input_spikes']:.0f} input spikes, "
+              f"{r['spikes']:.0f} spikes, {r['synaptic_events'] / 1e6:.2f} million synaptic events, {1e3 * r['seconds']:.0f} ms")
     return found
 
 

@@ -59,7 +59,7 @@ NOBODY = -1
 
 
 class Calendar(NamedTuple):
-    """What is to come. Steps are whole numbers; the rings have `head.shape[1]` and `due_head.shape[1]` buckets."""
+    """What is to come. Steps are whole numbers; the rings have `head.shape[1]` and `due_head.shape[1]` buckets, powers of 2."""
 
     n: np.ndarray  # i8[N_COUNTERS]
     entry: np.ndarray  # i8[capacity, 6] step of arrival, source, projection, position, end of the row, next in its list
@@ -89,7 +89,7 @@ class Step(NamedTuple):
 @inlined
 def put(cal, slot, target):
     """Append entry `slot` to the bucket of its step."""
-    ring = cal.entry[slot, 0] % cal.head.shape[1]
+    ring = cal.entry[slot, 0] & (cal.head.shape[1] - 1)
     cal.entry[slot, 5] = NOBODY
     if cal.head[target, ring] == NOBODY:
         cal.head[target, ring] = slot
@@ -163,7 +163,7 @@ def deliver_row(wir, step, k, source, first, end, amplitude, ports, now, n):
 @inner
 def arrivals(wir, st, cal, step, p, ports, now, dt):
     """Deliver the bucket of this step of population `p`; returns how many neurons were touched."""
-    ring, n = now % cal.head.shape[1], np.int64(0)
+    ring, n = now & (cal.head.shape[1] - 1), np.int64(0)
     slot = cal.head[p, ring]
     cal.head[p, ring] = NOBODY
     while slot != NOBODY:
@@ -210,7 +210,7 @@ def unschedule(cal, p, j):
 @inlined
 def enter(cal, p, j, due):
     """Put neuron `j` into the bucket of its candidate step."""
-    bucket = due % cal.due_head.shape[1]
+    bucket = due & (cal.due_head.shape[1] - 1)
     first = cal.due_head[p, bucket]
     cal.due_link[j, 0], cal.due_link[j, 1], cal.due_link[j, 2] = first, NOBODY, bucket
     if first != NOBODY:
@@ -232,7 +232,7 @@ def schedule(st, cal, p, j, due):
 @inner
 def add_due(st, cal, step, p, ports, now, n):
     """Add the neurons of population `p` that are due now to those touched; returns how many there are."""
-    j = cal.due_head[p, now % cal.due_head.shape[1]]
+    j = cal.due_head[p, now & (cal.due_head.shape[1] - 1)]
     while j != NOBODY:
         following = cal.due_link[j, 0]
         if st.due[j] == now:
@@ -340,6 +340,19 @@ def visit(grid, st, cal, step, p, j, now, m, ports):
     return spikes
 
 
+@inlined
+def visit_all(grid, st, cal, step, p, n, now, m, ports):
+    """Visit the first `n` of those touched; returns how many fired."""
+    n_fired = 0
+    for i in range(n):
+        j = step.touched[i]
+        spikes = visit(grid, st, cal, step, p, j, now, m, ports)
+        if spikes > 0:
+            step.fired[n_fired], step.count[j] = j, spikes
+            n_fired += 1
+    return n_fired
+
+
 @inner
 def sort(ids, n):
     """Sort the first n entries in place (Shell's method): the order of emission must not depend on that of the lists."""
@@ -362,13 +375,14 @@ def one_population(grid, wir, st, cal, step, p, now, dt):
     ports, m = grid.pop[p, G_PORTS], grid.pop[p, G_MODES]
     n = arrivals(wir, st, cal, step, p, ports, now, dt)
     n = add_due(st, cal, step, p, ports, now, n)
-    n_fired = 0
-    for i in range(n):
-        j = step.touched[i]
-        spikes = visit(grid, st, cal, step, p, j, now, m, ports)
-        if spikes > 0:
-            step.fired[n_fired], step.count[j] = j, spikes
-            n_fired += 1
+    if ports == 1 and m == 1:
+        n_fired = visit_all(grid, st, cal, step, p, n, now, 1, 1)
+    elif ports == 1 and m == 2:
+        n_fired = visit_all(grid, st, cal, step, p, n, now, 2, 1)
+    elif ports == 1 and m == 4:
+        n_fired = visit_all(grid, st, cal, step, p, n, now, 4, 1)
+    else:
+        n_fired = visit_all(grid, st, cal, step, p, n, now, m, ports)
     sort(step.fired, n_fired)
     for i in range(n_fired):
         j = step.fired[i]

@@ -1,7 +1,7 @@
 """One clocked neuron: advance it over silent steps at once, and find the next step in which it may fire.
 
-Powers of the update matrix A are kept for d 8^l steps, d = 1 .. 7, so k steps take one small product per octal digit of k. What
-A^k contributes to U is the row read . A^k; `gain` holds, per variable, its largest and smallest value over the next 1, 2, 4, ...
+Powers of the update matrix A are kept for d 8^l steps, d = 1 .. 7, so k steps take one small product per octal digit of k.
+What A^k contributes to U is the row read . A^k; `gain` holds, per variable, its largest and smallest value over the next 1, 2, 4, ...
 steps and over all time. Hence a bound of U over any such block of steps: one sum. Blocks whose bound stays below the threshold
 are skipped whole, others are halved; a block of one step has an exact bound. Nothing is passed over, whatever the signs, equal
 decays and slow modes included, and a silent neuron is usually settled by two sums.
@@ -153,9 +153,9 @@ def next_candidate(grid, c, y, m, level):
             if block == 0:
                 return done + 1, True
             block -= 1
-        done += np.int64(1) << block
-        if bound(grid.gain, c, last, y, m) < level:
+        if done & 1 == 0 and bound(grid.gain, c, last, y, m) < level:
             return np.int64(0), False
+        done += np.int64(1) << block
         if done >= all_steps:
             return all_steps, False
         multiply(grid.power, c, block // 3 * 7 + (1 << block % 3) - 1, y, m)

@@ -10,7 +10,7 @@ from ..model.grid_lower import check, reset_number, rules, steps_of
 from ..model.grid_neurons import GridNeuron
 from .base import Scheduler, copy_of, drawn_arrays
 
-RING, DUE_RING = 1024, 1024  # buckets, at most
+RING, DUE_RING = 1024, 1024  # buckets, powers of 2; the first at most
 BLOCKS = 17  # the next-spike search looks up to 2^16 steps ahead at a time, less where everything decays faster
 LISTED = 1000  # steps close to the threshold that are listed
 FAR = 1 << 22  # steps that `peek` looks ahead
@@ -59,7 +59,7 @@ class Lattice(Scheduler):
         super().__init__(lowered, state=first if state is None else state, **options)
         self.dt = dt
         n, n_pop, ports = lowered.n, len(lowered.names), self.grid.jump.shape[1]
-        ring, bins = min(longest + 1, RING), DUE_RING
+        ring, bins = min(1 << int(longest).bit_length(), RING), DUE_RING
         self.calendar = kernel.Calendar(
             np.zeros(kernel.N_COUNTERS, np.int64), *new_entries(1024), np.full((n_pop, ring), -1, np.int64),
             np.full((n_pop, ring), -1, np.int64), np.full((n_pop, bins), -1, np.int64), np.full((n, 3), -1, np.int64))
