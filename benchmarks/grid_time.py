@@ -136,8 +136,9 @@ def measure(name, share, n, fan, steps, repeat, seed):
     keys = np.unique(np.repeat(step_of, fan) * n + post.reshape(n, fan)[ids].ravel())
     visits = run.diagnostics["visits"]
     return {"preset": name, "source_share": share, "activity": keys.size / (n * steps),
-            "spikes_per_neuron_step": count / (n * steps), "visits": visits, "clocked_updates": n * steps, "update_ratio": n * steps / max(visits, 1),
-            "grid_s": min(spent), "clocked_s": seconds, "speedup": seconds / min(spent), "same_spikes": same,
+            "spikes_per_neuron_step": count / (n * steps), "visits": visits, "clocked_updates": n * steps,
+            "update_ratio": n * steps / max(visits, 1), "grid_s": min(spent), "clocked_s": seconds,
+            "speedup": seconds / min(spent), "same_spikes": same,
             "near_threshold": run.diagnostics["near_threshold"], "load": load()}
 
 
@@ -163,7 +164,8 @@ def draw_figure(rows, path):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
-    for axis, key, title in zip(axes, ("speedup", "update_ratio"), ("time: clocked / grid time", "neuron updates: clocked / grid time")):
+    panels = ("speedup", "time: clocked / grid time"), ("update_ratio", "neuron updates: clocked / grid time")
+    for axis, (key, title) in zip(axes, panels):
         for name, colour in zip(SIDES, ("#1b6ca8", "#d1495b", "#3a7d44")):
             own = [r for r in rows if r["preset"] == name]
             axis.loglog([100 * r["activity"] for r in own], [r[key] for r in own], "o-", color=colour, ms=4, label=name)

@@ -106,7 +106,8 @@ def main(limit=100):
     for name, dt in (("grid time, 1 ms", DT), ("continuous time", None)):
         r = found[name] = classify(nodes, recordings, dt)
         print(f"{name}: {r['right']} of {r['recordings']} right; per recording {r['input_spikes']:.0f} input spikes, "
-              f"{r['spikes']:.0f} spikes, {r['synaptic_events'] / 1e6:.2f} million synaptic events, {1e3 * r['seconds']:.0f} ms")
+              f"{r['spikes']:.0f} spikes, {r['synaptic_events'] / 1e6:.2f} million synaptic events, "
+              f"{1e3 * r['seconds']:.0f} ms")
     return found
 
 

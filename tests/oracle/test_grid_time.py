@@ -97,6 +97,24 @@ def test_300_neurons_over_400_steps_spike_for_spike(name):
     assert run.counts.neuron_updates["out"] == counts.sum() + expected.sum()
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_fifth_of_the_updates_at_two_percent_activity(name):
+    population, layer = both(name, seed=3)
+    draw = np.random.default_rng(12)
+    weights = draw.normal(0.3, 0.3, N) * GAIN.get(name.split("-")[0], 1.0)
+    counts = (draw.random((STEPS, N)) < 0.02).astype(float)
+    net = es.Network()
+    net.add("in", es.Input(N))
+    net.add("out", population)
+    net.connect("in", "out", es.OneToOne(weights))
+    run = es.simulate(net, {"in": events(counts)}, until=(STEPS - 1) * DT, dt=DT)
+    expected, = clocked.run([layer], counts, [np.diag(weights)], STEPS)
+    assert np.array_equal(table(run.spikes["out"], N, STEPS), expected)
+    assert run.diagnostics["visits"] < 1.01 * (counts.sum() + expected.sum()) + N / 10
+    if expected.sum() < 0.1 * expected.size:
+        assert 5 * run.diagnostics["visits"] < N * STEPS
+
+
 def layered(makers, weights, seed, recurrent=None, kind=es.Dense):
     """(network, clocked layers) of a stack of layers, each fed within the step; `recurrent` per layer [n, n] or None."""
     net, layers = es.Network(), []
