@@ -15,6 +15,7 @@ _HOME = {
     "LI": "model.neurons",
     "AdaptiveLIF": "model.neurons",
     "ASNN": "model.neurons",
+    "GridNeuron": "model.grid_neurons",
     "Input": "model.sources",
     "Poisson": "model.sources",
     "Sparse": "model.connections",
@@ -52,6 +53,8 @@ _HOME = {
     "list_profiles": "energy",
 }
 
+_MODULES = {"ann": "ann", "grid": "model.grid_neurons"}  # reached as es.ann, es.grid
+
 __all__ = ["__version__", *_HOME]
 
 
@@ -60,8 +63,8 @@ def __getattr__(name):
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
         globals()[name] = value
         return value
-    if name == "ann":
-        return import_module(".ann", __name__)
+    if name in _MODULES:
+        return import_module(f".{_MODULES[name]}", __name__)
     raise AttributeError(f"module 'eventsnn' has no attribute {name!r}")
 
 

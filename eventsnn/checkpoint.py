@@ -33,6 +33,8 @@ def write_checkpoint(sim, path):
             file.attrs["time"], file.attrs["seed"] = sim.time, sim.seed
             file.attrs["scheduler"], file.attrs["inputs_never"] = sim.scheduler.name, sim.inputs_never
             file.attrs["max_rounds"] = sim._max_rounds
+            if sim.dt is not None:
+                file.attrs["dt"] = sim.dt
             network = _pickled(sim)
             file.create_dataset("network", data=np.frombuffer(network, np.uint8), fletcher32=True)
             for key, value in _flatten(sim).items():
@@ -91,7 +93,8 @@ def _rebuild(cls, attrs, network, data):
     sim.lowered, sim.record, sim.seed = lowered, record, int(attrs["seed"])
     sim._keep, sim._probes, sim._progress = record.wants(lowered), record.probes(lowered), False
     sim._max_rounds = int(attrs["max_rounds"])
-    sim._kind = choose(str(attrs["scheduler"]), lowered)
+    sim.dt = float(attrs["dt"]) if "dt" in attrs else None
+    sim._kind = choose(str(attrs["scheduler"]), lowered, sim.dt)
     part = lambda name: {k[len(name) + 1:]: v for k, v in data.items() if k.startswith(name + "/")}  # noqa: E731
     state = State(**part("state"))
     sim.scheduler = sim._kind(lowered, seed=sim.seed, max_rounds=sim._max_rounds, state=state, wanted=sim._keep)

@@ -9,6 +9,7 @@ from . import layout
 from .checkpoint import read_checkpoint, write_checkpoint
 from .errors import InputError, NotAvailableError, ParameterError, unknown_name
 from .model.checks import count, real
+from .model.grid_neurons import GridNeuron
 from .model.lower import Lowered, lower
 from .model.neurons import LinearNeuron, check_reset
 from .model.plastic import attach, weights
@@ -22,9 +23,10 @@ from .types import Counts, Spikes, Tally, Trace
 SETTABLE = ("i_offset", "v_leak", "bias", "v_threshold", "v_reset", "t_ref")
 
 
-def _refuse(dt):
-    if dt is not None:
-        raise NotAvailableError("dt (grid time) is not available in this version")
+def _refuse_with_hardware(dt, rules):
+    for value, name in ((dt, "dt (grid time)"), (rules or None, "rules")):
+        if value is not None:
+            raise NotAvailableError(f"{name} is not available in simulations with hardware")
 
 
 class Simulation:
@@ -48,9 +50,7 @@ class Simulation:
             return super().__new__(cls)
         if isinstance(hardware, type) or not hasattr(hardware, "simulation"):
             raise ParameterError(f"hardware must be an es.BrainScaleS2(...), got {hardware!r}")
-        _refuse(options.pop("dt", None))
-        if options.pop("rules", ()):
-            raise NotAvailableError("rules are not available in simulations with hardware")
+        _refuse_with_hardware(options.pop("dt", None), options.pop("rules", ()))
         if options.pop("record", None) is not None:
             raise NotAvailableError("record is not available in simulations with hardware: all spikes are recorded")
         seed = count(options.pop("seed", 0), "seed", "the simulation", minimum=0)
@@ -59,8 +59,10 @@ class Simulation:
 
     def __init__(self, net, inputs=None, *, scheduler="auto", threads=1, seed=0, dt=None, record=None, rules=(),
                  hardware=None, progress=True, max_rounds=1000):
-        _refuse(dt)
+        self.dt = None if dt is None else float(real(dt, "dt", "the simulation", above=0.0))
         self.rules = self._checked_rules(rules, count(threads, "threads", "the simulation"))
+        if self.rules and self.dt is not None:
+            raise NotAvailableError("rules are not available in grid time (dt)")
         plain = net if isinstance(net, Lowered) else lower(net, threads, {rule.projection for rule in self.rules})
         self._plain = plain if self.rules else None
         self.lowered = attach(plain, self.rules) if self.rules else plain
@@ -71,7 +73,7 @@ class Simulation:
         self._keep = self.record.wants(self.lowered)
         self._probes = self.record.probes(self.lowered)
         self._progress = progress
-        self._kind = choose(scheduler, self.lowered)
+        self._kind = choose(scheduler, self.lowered, self.dt)
         self._max_rounds = count(max_rounds, "max_rounds", "the simulation")
         self._begin(inputs)
 
@@ -112,7 +114,7 @@ class Simulation:
                 raise InputError(f"inputs[{name!r}] names neuron {int(spikes.neurons.max())}; population {name!r} has "
                                  f"neurons 0 to {n - 1}")
             keep = np.isfinite(spikes.times)
-            times = spikes.times[keep]
+            times = self.scheduler.place(spikes.times[keep], name)
             if times.size and times[0] < self.time:
                 raise InputError(f"inputs[{name!r}] has a spike at {times[0]!r} s, before the current time "
                                  f"{self.time!r} s")
@@ -276,7 +278,7 @@ class Simulation:
         if name not in low.names:
             raise unknown_name("population", name, low.names)
         p = low.pop(name)
-        if not isinstance(low.populations[p], LinearNeuron):
+        if not isinstance(low.populations[p], LinearNeuron | GridNeuron):
             raise InputError(f"population {name!r} is {low.populations[p].kind} and has no state")
         return p
 
@@ -284,23 +286,10 @@ class Simulation:
         """State of population `name` at the current time, a dict of arrays.
 
         v [n], drive_0, drive_1, ... [n] per port, threshold [n], refractory_until [n] (-inf: not refractory, inf: for
-        good), and every further variable of the model by its name.
+        good), and every further variable of the model by its name. Of clocked neurons (`dt`): U as v, the variables of their
+        rule, threshold, refractory_until.
         """
-        low, state, p = self.lowered, self.scheduler.state, self._stateful(name)
-        population = low.populations[p]
-        ids = np.arange(low.first[p], low.first[p + 1])
-        modes = self.scheduler.modes(ids)
-        m = len(population.tau)
-        physical = np.einsum("nkj,nj->nk", low.basis_of(slice(ids[0], ids[-1] + 1)), modes[:, :m])
-        result = {"v": self.scheduler.voltage(ids)}
-        for port, mode in enumerate(population.port_mode):
-            result[f"drive_{port}"] = physical[:, mode] if mode else np.zeros(population.n)
-        for k in range(1, m):
-            result.setdefault(population.variables[k], physical[:, k])
-        result["threshold"] = state.par[ids, layout.S_THETA] + physical @ population.thr
-        refractory = state.flag[ids, 0] == layout.REFRACTORY
-        result["refractory_until"] = np.where(refractory, state.due[ids], -np.inf)
-        return result
+        return self.scheduler.describe(self._stateful(name))
 
     def set(self, name, **parameters):
         """Change parameters of population `name` from now on: i_offset, v_leak, bias, v_threshold, v_reset, t_ref.
@@ -407,6 +396,7 @@ def simulate(net, inputs=None, *, until, scheduler="auto", threads=1, seed=0, dt
 
     net : `Network`
     inputs : {name of an Input: `Spikes`}; an Input without spikes is silent
+    dt : None, or the step of grid time, s: all neurons are clocked ones (`es.grid`), spikes lie on whole multiples of dt
     scheduler : "auto" | "heap" | "layered" | "reference"; the spikes are the same bits from each
     threads : number of threads; the result never depends on it, and today's schedulers use one (see `simulate_batch`)
     seed : of the Poisson populations, and of what varies between runs on hardware
@@ -430,8 +420,8 @@ def simulate(net, inputs=None, *, until, scheduler="auto", threads=1, seed=0, dt
     return sim.run(until)
 
 
-def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, record=None, hardware=None, progress=False,
-                   max_rounds=1000):
+def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, dt=None, record=None, hardware=None,
+                   progress=False, max_rounds=1000):
     """Simulate one network on many inputs, each from t = 0; returns a list of `Run` in the order of `inputs`.
 
     inputs : list of dicts as in `simulate`; jobs : threads, 0 means all cores. The network is built once (on `hardware` once
@@ -448,8 +438,8 @@ def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, reco
     lowered = lower(net) if hardware is None else net
 
     def one(k):
-        return Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, record=record, hardware=hardware,
-                          progress=False, max_rounds=max_rounds).run(until)
+        return Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, dt=dt, record=record,
+                          hardware=hardware, progress=False, max_rounds=max_rounds).run(until)
 
     if jobs == 1 or len(inputs) < 2:
         return list(over(map(one, range(len(inputs))), len(inputs), progress))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import InputError, ParameterError, unknown_name
+from .model.grid_neurons import GridNeuron
 from .model.neurons import LinearNeuron
 
 
@@ -59,7 +60,7 @@ class Record:
             if name not in lowered.names:
                 raise unknown_name("population", name, lowered.names)
             population = lowered.populations[lowered.pop(name)]
-            if not isinstance(population, LinearNeuron):
+            if not isinstance(population, LinearNeuron | GridNeuron):
                 raise InputError(f"v of Record names {name!r}, which is {population.kind} and has no membrane voltage")
             ids = np.arange(population.n) if isinstance(ids, str) and ids == "all" else np.atleast_1d(np.asarray(ids))
             ids = ids.astype(np.int64) if ids.size == 0 else ids

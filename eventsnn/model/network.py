@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import NetworkError, ParameterError, unknown_name
+from .grid_neurons import GridNeuron
 from .neurons import LinearNeuron
 from .sources import Input, Poisson
 
@@ -42,9 +43,9 @@ class Network:
             raise NetworkError(f"name of a population must be a non-empty string without '/', got {name!r}")
         if name in self.populations:
             raise NetworkError(f"population {name!r} exists already")
-        if not isinstance(population, (LinearNeuron, Input, Poisson)):
-            raise NetworkError(f"population {name!r} must be a LinearNeuron (LIF, IF, LI, AdaptiveLIF, ASNN), Input or "
-                               f"Poisson, got {type(population).__name__}")
+        if not isinstance(population, (LinearNeuron, GridNeuron, Input, Poisson)):
+            raise NetworkError(f"population {name!r} must be a LinearNeuron (LIF, IF, LI, AdaptiveLIF, ASNN), GridNeuron, "
+                               f"Input or Poisson, got {type(population).__name__}")
         self.populations[name] = population
 
     def connect(self, source, target, connection, *, port=0, name=None):
@@ -57,7 +58,7 @@ class Network:
             if end not in self.populations:
                 raise unknown_name("population", end, self.populations)
         receiver = self.populations[target]
-        if not isinstance(receiver, LinearNeuron):
+        if not isinstance(receiver, LinearNeuron | GridNeuron):
             raise NetworkError(f"population {target!r} is {receiver.kind} and takes no connections")
         if name is None:
             name, k = f"{source}->{target}", 2

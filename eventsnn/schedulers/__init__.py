@@ -1,12 +1,14 @@
-"""Strategies for one semantics: `reference` (pure Python), `heap`, `window`. `choose` picks for "auto"."""
+"""Strategies for one semantics: `reference` (pure Python), `heap`, `window`; `lattice` for grid time. `choose` picks."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from .. import layout
 from ..errors import NetworkError, unknown_name
 from ..model.graph import find_cycle, strong_components
+from ..model.grid_neurons import GridNeuron
 
 NAMES = ("reference", "heap", "layered", "window")
 TYPICAL_RATE = 5.0  # Hz, of which nothing is known before the run
@@ -47,11 +49,24 @@ def _odd_groups(lowered):
     return None
 
 
-def choose(name, lowered):
-    """The scheduler class for `name`; "auto" takes `window` unless a cycle has no delay or little to do, then `heap`.
+def _on_the_lattice(name, lowered, dt):
+    if name not in ("auto", "lattice"):
+        raise NetworkError(f"scheduler {name!r} works in continuous time; with dt = {dt!r} use 'auto'")
+    from .lattice import Lattice
+    return partial(Lattice, dt=dt)
 
-    Raises `NetworkError` for a cycle under "layered" and for one without delay under "window", naming it.
+
+def choose(name, lowered, dt=None):
+    """The scheduler for `name`; "auto" takes `window` unless a cycle has no delay or little to do, then `heap`.
+
+    With `dt` it is that of grid time. Raises `NetworkError` for a cycle under "layered" and for one without delay under
+    "window", naming it, and for clocked neurons without dt.
     """
+    if dt is not None:
+        return _on_the_lattice(name, lowered, dt)
+    for key, population in zip(lowered.names, lowered.populations):
+        if isinstance(population, GridNeuron):
+            raise NetworkError(f"population {key!r} ({population.kind}) is clocked: give the step, dt=..., s")
     if name == "auto" and lowered.wiring.rule.size:
         name = "heap"
     if name == "auto":

@@ -125,6 +125,27 @@ class Scheduler:
                         self.scratch, result)
         return result
 
+    def place(self, times, name):
+        """Input times [n] of population `name` as the scheduler keeps them: as they are."""
+        return times
+
+    def describe(self, p):
+        """State of population `p` at the current time, a dict of arrays; see `Simulation.state`."""
+        low, state, population = self.lowered, self.state, self.lowered.populations[p]
+        ids = np.arange(low.first[p], low.first[p + 1])
+        modes = self.modes(ids)
+        m = len(population.tau)
+        physical = np.einsum("nkj,nj->nk", low.basis_of(slice(ids[0], ids[-1] + 1)), modes[:, :m])
+        result = {"v": self.voltage(ids)}
+        for port, mode in enumerate(population.port_mode):
+            result[f"drive_{port}"] = physical[:, mode] if mode else np.zeros(population.n)
+        for k in range(1, m):
+            result.setdefault(population.variables[k], physical[:, k])
+        result["threshold"] = state.par[ids, layout.S_THETA] + physical @ population.thr
+        refractory = state.flag[ids, 0] == layout.REFRACTORY
+        result["refractory_until"] = np.where(refractory, state.due[ids], -np.inf)
+        return result
+
     def change(self, p, new):
         """Change parameters of population `p` now: arrays [n] by name. V is continuous, except under `bias`."""
         lowered, state, now = self.lowered, self.state, self.time
