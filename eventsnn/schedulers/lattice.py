@@ -35,7 +35,8 @@ def new_grid(lowered, dt):
     state = layout.State(
         cell=known.first, due=np.full(lowered.n, np.inf), par=par, flag=np.zeros((lowered.n, 2), np.uint8),
         stamp=np.full(lowered.n, -1, np.int64), pop=np.zeros((len(lowered.names), 2), np.int64),
-        horizon=np.zeros(len(lowered.names)), arrived=np.zeros(len(lowered.projections), np.int64))
+        horizon=np.zeros(len(lowered.names)), arrived=np.zeros(len(lowered.projections), np.int64),
+        trace=np.zeros(0), turn=np.zeros((0, 2), np.int64), buffer=np.zeros(layout.B_SIZE))
     return neuron.Grid(pop, known.who, power, gain, known.read, known.jump, known.order), state, known.longest
 
 

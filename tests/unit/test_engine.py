@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import eventsnn as es
-from eventsnn.errors import NotAvailableError, ParameterError, UnknownNameError
+from eventsnn.errors import ParameterError, UnknownNameError
 
 SCHEDULERS = ("reference", "heap", "layered", "window")
 UNTIL = 0.1
@@ -384,11 +384,6 @@ def test_poisson_rates_per_neuron_and_zero(scheduler):
 
 # -- what is not there yet, Ctrl-C ---------------------------------------------------------------------------------------
 
-
-@pytest.mark.parametrize("argument", [{"dt": 1e-4}])
-def test_later_features_are_refused_by_name(argument):
-    with pytest.raises(NotAvailableError, match=str(next(iter(argument)))):
-        es.simulate(driven(), until=0.1, **argument)
 
 
 def test_news_that_are_not_kept():

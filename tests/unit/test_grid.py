@@ -184,7 +184,7 @@ def test_what_does_not_fit_the_lattice_is_refused():
     for dt in (0.0, -1.0, np.nan, np.inf, "fast"):
         with pytest.raises(ParameterError, match="dt of the simulation"):
             es.simulate(small(), until=1.0, dt=dt)
-    with pytest.raises(NotAvailableError, match="dt .grid time. on hardware"):
+    with pytest.raises(NotAvailableError, match="dt .grid time. is not available in simulations with hardware"):
         es.simulate(small(), until=1.0, dt=DT, hardware=es.BrainScaleS2())
     draw = np.random.default_rng(0).uniform(0.0, 1e-2, 300)
     for delays in (np.where(np.arange(300) == 7, 0.5, 1.0) * 1e-3, draw):
