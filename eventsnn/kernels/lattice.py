@@ -478,7 +478,8 @@ def run_lattice(grid, wir, st, cal, step, last, limit, source_step, source_id, d
             cal.n[N_SOURCE] += 1
         for i in range(n_pop):
             p = grid.order[i]
-            if grid.pop[p, G_STATEFUL]:
+            if grid.pop[p, G_STATEFUL] and (cal.head[p, now & (cal.head.shape[1] - 1)] != NOBODY
+                                            or cal.due_head[p, now & (cal.due_head.shape[1] - 1)] != NOBODY):
                 one_population(grid, wir, st, cal, step, p, now, dt)
         cal.n[NEXT] = now + 1
         if limit and happened(st, cal) > before:

@@ -1,8 +1,8 @@
 """One clocked neuron: advance it over silent steps at once, and find the next step in which it may fire.
 
 Powers of the update matrix A are kept for d 8^l steps, d = 1 .. 7, so k steps take one small product per octal digit. What
-A^k contributes to U is the row read . A^k; `gain` holds, per variable, its largest and smallest value over the next 1, 2, 4,
-... steps and over all time. Hence a bound of U over any such block of steps: one sum. Blocks whose bound stays below the
+A^k contributes to U is the row read . A^k; `gain` holds, per variable, its largest and smallest value over the next 1, 2,
+4, ... steps and over all time. Hence a bound of U over any such block of steps: one sum. Blocks whose bound stays below the
 threshold are skipped whole, others are halved; a block of one step has an exact bound. Nothing is passed over, whatever the
 signs, equal decays and slow modes included, and a silent neuron is usually settled by two sums.
 """

@@ -11,7 +11,7 @@ from ..model.grid_neurons import GridNeuron
 from .base import Scheduler, copy_of, drawn_arrays
 
 RING, DUE_RING = 1024, 1024  # buckets, powers of 2; the first at most
-BLOCKS = 17  # the next-spike search looks up to 2^16 steps ahead at a time, less where everything decays faster
+LEAST, BLOCKS = 10, 17  # the next-spike search looks 2^10 to 2^16 steps ahead at a time, by the slowest decay
 LISTED = 1000  # steps close to the threshold that are listed
 FAR = 1 << 22  # steps that `peek` looks ahead
 
@@ -23,7 +23,7 @@ def new_grid(lowered, dt):
     decays = np.abs(known.matrix[:, np.arange(m), np.arange(m)])
     slowest = np.max(np.where(decays < 1.0, decays, 0.0), axis=1, initial=0.0)
     lasting = 60.0 / -np.log(np.maximum(slowest, 1e-9)) + 10.0
-    blocks = int(np.clip(np.ceil(np.log2(lasting.max(initial=1.0) / 15.0)), 4, BLOCKS - 1)) + 1
+    blocks = int(np.clip(np.ceil(np.log2(lasting.max(initial=1.0) / 15.0)), LEAST, BLOCKS - 1)) + 1
     power, gain = np.zeros((c, 7 * neuron.LEVELS, m, m)), np.zeros((c, blocks + 1, 2, m))
     neuron.fill_tables(known.matrix, known.read, power, gain, np.minimum(lasting, FAR).astype(np.int64), np.zeros((2, m)))
     pop = np.zeros((len(lowered.names), neuron.G_COLUMNS), np.int64)
