@@ -312,9 +312,10 @@ class Simulation:
                 raise unknown_name(f"settable parameter of population {name!r}", key, allowed)
             bounds = {"least": 0.0, "infinite": True} if key == "t_ref" else {"infinite": key == "v_threshold"}
             new[key] = np.broadcast_to(real(value, key, f"population {name!r}", population.n, **bounds), population.n)
-        current = state.par[part]
-        check_reset(new.get("v_reset", current[:, layout.S_V_RESET]), new.get("v_threshold", current[:, layout.S_THETA]),
-                    f"population {name!r}")
+        if "v_reset" in new or "v_threshold" in new:
+            current = state.par[part]
+            check_reset(new.get("v_reset", current[:, layout.S_V_RESET]), new.get("v_threshold", current[:, layout.S_THETA]),
+                        f"population {name!r}")
         if "v_threshold" in new and np.isfinite(new["v_threshold"]).any() and not low.wiring.pop[p, layout.P_FIRES]:
             raise ParameterError(f"v_threshold of population {name!r} cannot be set: it was built without one")
         self.scheduler.change(p, new)

@@ -1,6 +1,7 @@
 """Fold layers into stages: a sum of affine maps of earlier stages, then neurons, which may spike in tiles for their largest."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Stage:
         """Number of neurons."""
         return int(np.prod(self.out_shape)) * self.tiled
 
-    @property
+    @cached_property
     def bias(self):
         """Bias of every neuron [n], in the order in which they are numbered."""
         total = np.zeros(1)

@@ -239,17 +239,20 @@ def _gathered(builder, cell, size, offset):
 
 
 @intrinsic
-def wide_column(typing, cell, size, table, n, offset, factors):
+def wide_column(typing, cell, size, table, n, offset, factors, skip):
     """Rows of arrivals at the four neurons whose records of `size` bytes begin at address `cell`, until one trips the test.
 
     table : address of `n` >= 1 records of 64 bytes {address of the weights (f4), amplitude, jumps of the modes}; the weight of
     the first neuron lies `offset` bytes after that address. factors : address of the twelve of the test `wide.wide_test`. Only
-    the first two modes change, by the sums of `wide_arrival`. Returns 16 x (rows added) + the neurons that the last one trips.
+    the first two modes change, by the sums of `wide_arrival`. Neurons whose bit is set in `skip` are left alone. Returns
+    16 x (rows added) + the neurons that the last one trips.
     """
 
     def generate(context, builder, signature, args):
-        cell, size, table, n, offset, factors = args
+        cell, size, table, n, offset, factors, skip = args
         margin, s, i, r, a = (_gathered(builder, cell, size, 8 * k) for k in range(5))
+        left = builder.bitcast(builder.trunc(skip, ir.IntType(4)), ir.VectorType(_I1, 4))
+        margin = builder.select(left, ir.Constant(_V4, [float("-inf")] * 4), margin)
         f = [_splat(builder, builder.load(_at(builder, factors, _I64(8 * k), _F64))) for k in range(12)]
         mul, add = builder.fmul, builder.fadd
         products = [mul(f[2], r), mul(f[3], a)]
@@ -279,13 +282,14 @@ def wide_column(typing, cell, size, table, n, offset, factors):
         over = builder.or_(builder.icmp_signed("!=", trips, _I64(0)), builder.icmp_signed(">=", following, n))
         builder.cbranch(over, done, loop)
         builder.position_at_end(done)
+        x, y = builder.select(left, s, x), builder.select(left, i, y)
         for k in range(4):
             at = builder.add(cell, builder.mul(size, _I64(k)))
             builder.store(builder.extract_element(x, _I32(k)), _at(builder, at, _I64(8), _F64))
             builder.store(builder.extract_element(y, _I32(k)), _at(builder, at, _I64(16), _F64))
         return builder.or_(builder.shl(following, _I64(4)), trips)
 
-    return types.int64(*[types.int64] * 6), generate
+    return types.int64(*[types.int64] * 7), generate
 
 
 STEPS = {(w, t.__name__[6:]): _make_step(w, t) for w in ("row", "f4", "f8") for t in (_test_end, _test_cell, _test_chord)}

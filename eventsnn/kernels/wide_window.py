@@ -38,7 +38,7 @@ from .calendar import (
 from .fanout import drawn_part, weights_drawn
 from .general import rouse
 from .hot import NO_MEMORY, OK, heat
-from .lane import F_FALL, F_JUMP, F_NOW, F_TEST, H_DUE, H_ID, L_BASE, L_HOT, LANE_ROWS
+from .lane import F_FALL, F_GROWTH, F_JUMP, F_NOW, F_TEST, H_DUE, H_ID, L_BASE, L_HOT, LANE_ROWS
 from .memory import ADDRESS, load_float, load_int, load_single, store_float, store_int
 from .neuron import S_PULL, arrival_row, cell_end, epoch_start
 from .simd import address, wide_arrival, wide_column
@@ -90,22 +90,26 @@ def columns(kin, wir, st, lane, planf, p, c, low, high, start, end, max_rounds, 
         store_float(seen + SEEN * i, np.nan)
         lane.arrived[k] += stop - first
     cells, size, factors = address(st.cell), 8 * st.cell.shape[1], address(lane.factor[F_TEST])
+    since = lane.factor[F_GROWTH]  # the first record that each of the four takes by itself
     for four in range(first, stop, 4):
-        done, last = np.int64(0), min(four + 4, stop)
-        if last == four + 4:
-            cold = True
-            for j in range(four, last):
-                cold = cold and st.cell[j, MARGIN] < np.inf
-            if cold:
-                found = wide_column(cells + four * size, size, table, n, 4 * (four - pop_first), factors)
-                done = found >> 4
-                for j in range(four, last):
-                    if found >> (j - four) & 1:
-                        heat(st, lane, p, j, load_float(base + (done - 1) * (8 * RECORD_WORDS) + R_TIME), np.nan)
-                if done == n:
-                    continue
+        last, done, alone = min(four + 4, stop), np.int64(0), np.int64(0)
         for j in range(four, last):
-            for i in range(done, n):
+            if last < four + 4 or st.cell[j, MARGIN] == np.inf:
+                alone |= 1 << (j - four)
+                since[j - four] = 0.0
+        while last == four + 4 and alone != 15 and done < n:
+            found = wide_column(cells + four * size, size, table + ENTRY * done, n - done, 4 * (four - pop_first), factors,
+                                alone)
+            done += found >> 4
+            for j in range(four, last):
+                if found >> (j - four) & 1:
+                    alone |= 1 << (j - four)
+                    since[j - four] = done
+                    heat(st, lane, p, j, load_float(base + (done - 1) * (8 * RECORD_WORDS) + R_TIME), np.nan)
+        for j in range(four, last):
+            if alone >> (j - four) & 1 == 0:
+                continue
+            for i in range(np.int64(since[j - four]), n):
                 now = load_float(base + i * (8 * RECORD_WORDS) + R_TIME)
                 entry = table + ENTRY * i
                 w = load_single(load_int(entry) + 4 * (j - pop_first)) * load_float(entry + 8)
