@@ -1,6 +1,7 @@
 """A learning rule of your own: plain functions that run at arrivals, at spikes and every 0.1 s. See docs/plasticity.md."""
 
 import numpy as np
+
 import eventsnn as es
 
 
