@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--out", default=measure.RESULTS / "plasticity.json")
     options = parser.parse_args()
     net, found, rates = network_of(options.n, "eq"), {}, {}
-    cases = {"static, window": ("window", ()), **{f"{name}, heap": ("heap", rule) for name, rule in rules().items()}}
+    cases = {f"{name}, {scheduler}": (scheduler, rule) for scheduler in ("window", "heap") for name, rule in rules().items()}
     for _ in range(options.rounds):
         for name, (scheduler, rule) in cases.items():
             simulation = es.Simulation(net, scheduler=scheduler, rules=rule, record=es.Record(spikes=[]), progress=False)

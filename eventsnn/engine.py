@@ -8,11 +8,12 @@ import numpy as np
 from . import layout
 from .checkpoint import read_checkpoint, write_checkpoint
 from .errors import InputError, NotAvailableError, ParameterError, unknown_name
+from .learning import Learning, checked_rules
 from .model.checks import count, real
 from .model.grid_neurons import GridNeuron
 from .model.lower import Lowered, lower
 from .model.neurons import LinearNeuron, check_reset
-from .model.plastic import attach, weights
+from .model.plastic import attach
 from .model.sources import Input
 from .progress import Pace, over
 from .record import Record
@@ -29,7 +30,7 @@ def _refuse_with_hardware(dt, rules):
             raise NotAvailableError(f"{name} is not available in simulations with hardware")
 
 
-class Simulation:
+class Simulation(Learning):
     """A network ready to run: validated, lowered to arrays, compiled on first use.
 
     Arguments as in `simulate`. `run` only simulates; everything else happens here.
@@ -60,7 +61,7 @@ class Simulation:
     def __init__(self, net, inputs=None, *, scheduler="auto", threads=1, seed=0, dt=None, record=None, rules=(),
                  hardware=None, progress=True, max_rounds=1000):
         self.dt = None if dt is None else float(real(dt, "dt", "the simulation", above=0.0))
-        self.rules = self._checked_rules(rules, count(threads, "threads", "the simulation"))
+        self.rules = checked_rules(rules, count(threads, "threads", "the simulation"))
         if self.rules and self.dt is not None:
             raise NotAvailableError("rules are not available in grid time (dt)")
         plain = net if isinstance(net, Lowered) else lower(net, threads, {rule.projection for rule in self.rules})
@@ -76,16 +77,6 @@ class Simulation:
         self._kind = choose(scheduler, self.lowered, self.dt)
         self._max_rounds = count(max_rounds, "max_rounds", "the simulation")
         self._begin(inputs)
-
-    @staticmethod
-    def _checked_rules(rules, threads):
-        rules = tuple(rules) if np.iterable(rules) else (rules,)
-        for rule in rules:
-            if not hasattr(rule, "addresses"):
-                raise ParameterError(f"rules must be es.Rule objects, got {type(rule).__name__}")
-        if rules and threads > 1:
-            raise ParameterError(f"threads of the simulation must be 1 with rules, got {threads!r}")
-        return rules
 
     def _begin(self, inputs):
         self.scheduler = self._kind(self.lowered, seed=self.seed, max_rounds=self._max_rounds, wanted=self._keep)
@@ -196,20 +187,6 @@ class Simulation:
             fresh = self._timers(stop, fresh)
         self._section(stop, fresh)
 
-    def _timers(self, stop, fresh):
-        """Go on through all timer events of the rules up to `stop`."""
-        state = self.scheduler.state
-        while True:
-            due = [(turn + 1) * rule.every if rule.every else np.inf for rule, turn in zip(self.rules, state.turn[:, 1])]
-            if min(due) > stop:
-                return fresh
-            self._section(min(due), fresh)
-            fresh = False
-            for r in np.flatnonzero(np.array(due) == min(due)).tolist():
-                self.scheduler.learn_all(r)
-                state.turn[r, 1] += 1
-                self.rules[r].raise_error()
-
     def _section(self, stop, fresh):
         times = self.record.times(self.time, stop, fresh)
         probe = None
@@ -217,8 +194,8 @@ class Simulation:
             ids = np.concatenate([ids + self.lowered.first[self.lowered.pop(n)] for n, ids in self._probes.items()])
             probe = times, ids
         spike_times, spike_ids, values = self.scheduler.advance(stop, probe)
-        for rule in self.rules:
-            rule.raise_error()
+        for r in range(len(self.rules)):
+            self._complain(r)
         self._times.append(spike_times)
         self._n_spikes += spike_times.size
         self._ids.append(spike_ids)
@@ -325,61 +302,6 @@ class Simulation:
         if self.rules:
             self.lowered = attach(self._plain, self.rules)
         self._begin(inputs)
-
-    def _projection(self, name):
-        """Number of projection `name`."""
-        names = [p.name for p in self.lowered.projections]
-        if name not in names:
-            raise unknown_name("projection", name, names)
-        return names.index(name)
-
-    def weights(self, name):
-        """(source, target, weight) of every synapse of projection `name` now, arrays [n] with local numbers, by source.
-
-        Raises `UnknownNameError`, and `NotAvailableError` for projections that do not store their synapses.
-        """
-        k = self._projection(name)
-        if self.lowered.wiring.proj[k, layout.J_KIND] == layout.PROCEDURAL:
-            raise NotAvailableError(f"projection {name!r} does not store its synapses")
-        return weights(self.lowered.wiring, self.lowered.first, k)
-
-    def _rule(self, name):
-        """Number of the rule of projection `name`."""
-        r = int(self.lowered.wiring.proj[self._projection(name), layout.J_RULE])
-        if r < 0:
-            raise ParameterError(f"projection {name!r} has no rule")
-        return r
-
-    def learning(self, name):
-        """Variables of the rule of projection `name` now, {name: array}: of its sources, targets, synapses, the network.
-
-        Those of synapses in the order of `weights`. Raises `ParameterError` for a projection without a rule.
-        """
-        r, found = self._rule(name), {}
-        wiring, state, rule = self.lowered.wiring, self.scheduler.state, self.rules[r]
-        self.scheduler.bring(r)
-        first = int(wiring.rule[r, layout.R_FIRST])
-        for v, key in enumerate([*rule.pre, *rule.post, *rule.synapse, *rule.network]):
-            at, n = wiring.variable[first + v, :2]
-            found[key] = state.trace[at:at + n] * state.buffer[layout.B_DECAY + v]
-        return found
-
-    def trigger(self, name, **values):
-        """Run `on_timer` of the rule of projection `name` now, after its network variables have been set to `values`.
-
-        Raises `ParameterError` for a rule without `on_timer`, `UnknownNameError` for other variables.
-        """
-        r = self._rule(name)
-        rule = self.rules[r]
-        if not self.lowered.wiring.rule[r, layout.R_TIMER]:
-            raise ParameterError(f"the rule of projection {name!r} has no on_timer to trigger")
-        for key, value in values.items():
-            if key not in rule.network:
-                raise unknown_name("network variable", key, list(rule.network))
-            value = float(real(value, key, f"the rule of {name!r}"))
-            self.scheduler.set_network_variable(r, list(rule.network).index(key), value)
-        self.scheduler.learn_all(r)
-        rule.raise_error()
 
     def checkpoint(self, path):
         """Write the complete state to an HDF5 file, atomically; `resume` continues with the same bits."""

@@ -54,11 +54,13 @@ J_SCALAR, J_DELAY = 0, 1
 # State.par[j, ...]
 S_V_INF, S_THETA, S_V_RESET, S_T_REF, S_PENDING = 0, 1, 2, 3, 4
 
-# columns of Wiring.rule: projection, addresses of its functions (0: none), first variable, number of each kind
-R_PROJECTION, R_PRE, R_POST, R_TIMER, R_FIRST, R_X, R_Y, R_S, R_G, R_PARAMETERS, R_COLUMN, R_COLUMNS = range(12)
+# columns of Wiring.rule: projection (-1: a rule of neurons), addresses of its functions (0: none), first variable, number of
+# each kind
+R_PROJECTION, R_TARGET, R_PRE, R_POST, R_TIMER, R_FIRST, R_X, R_Y, R_S, R_G, R_PARAMETERS, R_COLUMN, R_COLUMNS = range(13)
 RF_LENGTH, RF_LOW, RF_HIGH, RF_COLUMNS = 0, 1, 2, 3
 V_FIRST, V_COUNT, V_KIND, V_SET, V_COLUMNS = 0, 1, 2, 3, 4  # Wiring.variable
 VF_RATE, VF_STEP, VF_COLUMNS = 0, 1, 2
+INCOMING_BITS = 38  # of a position
 MAX_VARIABLES = 4  # of each kind
 # State.buffer: the variables that a rule sees, and the decay and growth of each since the epoch began
 B_X, B_Y, B_S, B_G = 0, MAX_VARIABLES, 2 * MAX_VARIABLES, 3 * MAX_VARIABLES
@@ -98,7 +100,7 @@ class Wiring(NamedTuple):
     variablef: np.ndarray  # f8[V, 2] rate of decay, 1/s; step at a spike
     begun: np.ndarray  # f8 State.trace at t = 0
     column: np.ndarray  # i8 per rule and target neuron, from R_COLUMN on: first of its synapses in `incoming`; the end
-    incoming: np.ndarray  # i8[n, 2] position of the synapse as in `post`, number of its source
+    incoming: np.ndarray  # i8[n] index of the traces of its arrivals << INCOMING_BITS | position of the synapse as in `post`
 
 
 class State(NamedTuple):
@@ -113,5 +115,5 @@ class State(NamedTuple):
     horizon: np.ndarray  # f8[n_pop] time up to which crossings have been looked for
     arrived: np.ndarray  # i8[K] synaptic events so far
     trace: np.ndarray  # f8 variables of the learning rules, scaled by the epoch of the rule
-    turn: np.ndarray  # i8[R, 2] number of the rule's epoch, of its timer events so far
+    turn: np.ndarray  # i8[R, 3] number of the rule's epoch, of its timer events so far, whether a function gave nan
     buffer: np.ndarray  # f8 room for the variables that a rule sees, and their factors

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..jit import cache_dir
 from .config import cores
 
-KERNEL = "run.run_windows*.nbi"  # what the cache holds once the engine has been compiled
+KERNEL = "heap.run_heap*.nbi"  # what the cache holds once the engine has been compiled
 
 
 def compiled():

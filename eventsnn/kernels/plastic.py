@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 
 from ..jit import inlined, inner
 from ..layout import (
+    ACTIVE,
     B_DECAY,
     B_G,
     B_GROWTH,
@@ -22,11 +23,14 @@ from ..layout import (
     CSR_F32,
     DENSE_F32,
     DENSE_F64,
+    INCOMING_BITS,
+    J_DELAYS,
     J_KIND,
     J_ROW,
     J_RULE,
     J_TARGET,
     J_WEIGHT,
+    MARGIN,
     P_FIRST,
     R_COLUMN,
     R_FIRST,
@@ -36,12 +40,16 @@ from ..layout import (
     R_PRE,
     R_PROJECTION,
     R_S,
+    R_TARGET,
     R_TIMER,
     R_X,
     R_Y,
     RF_HIGH,
     RF_LENGTH,
     RF_LOW,
+    S_THETA,
+    S_V_INF,
+    UNIFORM,
     V_COUNT,
     V_FIRST,
     V_SET,
@@ -54,6 +62,7 @@ from .memory import load_float, store_float
 from .simd import address, prefetch
 
 AHEAD = 8  # synapses whose neurons are fetched in advance; arrays of targets are padded by more
+FAR = 16  # the same of a column, whose weights lie far apart
 
 
 @intrinsic
@@ -130,6 +139,18 @@ def step(wir, st, r, skip, n, i):
 
 
 @inlined
+def place_of(word):
+    """Position, as in `post`, of the synapse that `word` of Wiring.incoming stands for."""
+    return word & ((1 << INCOMING_BITS) - 1)
+
+
+@inlined
+def line_of(wir, k, source, first):
+    """Index of the traces of arrivals from neuron `source` at a row that begins at `first`: one for each delay."""
+    return source if wir.proj[k, J_DELAYS] == UNIFORM else first - wir.row[wir.proj[k, J_ROW]]
+
+
+@inlined
 def weight_index(wir, k, source, target, i):
     """Index, in the array of its precision, of the weight of the synapse at position `i`, from neuron `source` to `target`."""
     if is_dense(wir, k):
@@ -156,12 +177,21 @@ def width_of(wir, k):
 
 
 @inlined
-def change(wir, function, single, at, base, p, low, high):
+def within(st, r, new, old, low, high):
+    """`new` kept within `low` and `high`; nan is noted, and `old` stays."""
+    if new != new:
+        st.turn[r, 2] = 1
+        return old
+    return min(max(new, low), high)
+
+
+@inlined
+def change(wir, st, r, function, single, at, base, p, low, high):
     """Call `function` for the weight of index `at`; its variables lie at address `base`, parameters at `p`."""
     u = np.uint64(at)
-    w = np.float64(wir.w32[u]) if single else wir.w64[u]
-    w = call_rule(function, w, base + 8 * B_X, base + 8 * B_Y, base + 8 * B_S, base + 8 * B_G, p)
-    w = min(max(w, low), high)
+    old = np.float64(wir.w32[u]) if single else wir.w64[u]
+    w = call_rule(function, old, base + 8 * B_X, base + 8 * B_Y, base + 8 * B_S, base + 8 * B_G, p)
+    w = within(st, r, w, old, low, high)
     if single:
         wir.w32[u] = np.float32(w)
     else:
@@ -177,7 +207,7 @@ def change_synapse(wir, st, r, k, function, source, target, i):
         synapse -= wir.row[wir.proj[k, J_ROW]]
     ns, skip = wir.rule[r, R_S], wir.rule[r, R_X] + wir.rule[r, R_Y]
     see(wir, st, r, skip, ns, B_S, synapse)
-    change(wir, function, is_single(wir, k), at, address(st.buffer), address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS],
+    change(wir, st, r, function, is_single(wir, k), at, address(st.buffer), address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS],
            wir.rulef[r, RF_LOW], wir.rulef[r, RF_HIGH])
     keep(wir, st, r, skip, ns, B_S, synapse)
 
@@ -211,7 +241,7 @@ def row_of_one(wir, st, r, k, source, first, end, function, start, low, high):
         if not dense:
             prefetch(traces + 8 * (np.int64(wir.post[np.uint64(i + AHEAD)]) - start))
         store_float(base + 8 * B_Y, load_float(traces + 8 * (target - start)) * decay)
-        change(wir, function, single, shift + i, base, p, low, high)
+        change(wir, st, r, function, single, shift + i, base, p, low, high)
 
 
 @inner
@@ -220,14 +250,16 @@ def column_of_one(wir, st, r, k, target, begin_at, end_at, function, low, high):
     traces, decay = first_trace(wir, st, r, 0)
     base, p, single = address(st.buffer), address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS], is_single(wir, k)
     weights, size = (address(wir.w32), 4) if single else (address(wir.w64), 8)
-    for x in range(begin_at, end_at):
-        later = min(x + AHEAD, end_at - 1)
-        soon = wir.incoming[np.uint64(later), 1]
-        prefetch(traces + 8 * soon)
-        prefetch(weights + size * weight_index(wir, k, soon, target, wir.incoming[np.uint64(later), 0]))
-        source = wir.incoming[np.uint64(x), 1]
-        store_float(base + 8 * B_X, load_float(traces + 8 * source) * decay)
-        change(wir, function, single, weight_index(wir, k, source, target, wir.incoming[np.uint64(x), 0]), base, p, low, high)
+    for x in range(begin_at - FAR * (end_at > begin_at), end_at):
+        soon = wir.incoming[np.uint64(min(x + FAR, end_at - 1))]
+        prefetch(traces + 8 * (soon >> INCOMING_BITS))
+        prefetch(weights + size * weight_index(wir, k, soon >> INCOMING_BITS, target, place_of(soon)))
+        if x < begin_at:
+            continue
+        word = wir.incoming[np.uint64(x)]
+        line, at = word >> INCOMING_BITS, place_of(word)
+        store_float(base + 8 * B_X, load_float(traces + 8 * line) * decay)
+        change(wir, st, r, function, single, weight_index(wir, k, line, target, at), base, p, low, high)
 
 
 @inner
@@ -235,7 +267,8 @@ def learn_row(wir, st, k, source, first, end, now):
     """An arrival of neuron `source` (local) at the synapses first to end - 1 of projection `k`, before it is delivered."""
     r = wir.proj[k, J_RULE]
     nx, ny, before = begin(wir, st, r, now)
-    see(wir, st, r, 0, nx, B_X, source)
+    line = line_of(wir, k, source, first)
+    see(wir, st, r, 0, nx, B_X, line)
     function, start = wir.rule[r, R_PRE], wir.pop[wir.proj[k, J_TARGET], P_FIRST]
     if function != 0:
         if ny == 1 and wir.rule[r, R_S] == 0:
@@ -246,18 +279,20 @@ def learn_row(wir, st, k, source, first, end, now):
                 see(wir, st, r, nx, ny, B_Y, target)
                 change_synapse(wir, st, r, k, function, source, target, i)
         keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
-    step(wir, st, r, 0, nx, source)
+    step(wir, st, r, 0, nx, line)
 
 
 @inner
 def learn_column(wir, st, p, j, now):
     """A spike of neuron `j` of population `p`: all rules of projections onto it."""
     for r in range(wir.rule.shape[0]):
-        k = wir.rule[r, R_PROJECTION]
-        if wir.proj[k, J_TARGET] != p:
+        k, target = wir.rule[r, R_PROJECTION], j - wir.pop[p, P_FIRST]
+        if wir.rule[r, R_TARGET] != p:
+            continue
+        if k < 0:
+            adapt_one(wir, st, r, target, j, now)
             continue
         nx, ny, before = begin(wir, st, r, now)
-        target = j - wir.pop[p, P_FIRST]
         see(wir, st, r, nx, ny, B_Y, target)
         function, at = wir.rule[r, R_POST], wir.rule[r, R_COLUMN] + target
         if function != 0:
@@ -266,9 +301,9 @@ def learn_column(wir, st, p, j, now):
                               wir.rulef[r, RF_HIGH])
             else:
                 for x in range(wir.column[at], wir.column[at + 1]):
-                    source = wir.incoming[x, 1]
-                    see(wir, st, r, 0, nx, B_X, source)
-                    change_synapse(wir, st, r, k, function, source, target, wir.incoming[x, 0])
+                    line = wir.incoming[x] >> INCOMING_BITS
+                    see(wir, st, r, 0, nx, B_X, line)
+                    change_synapse(wir, st, r, k, function, line, target, place_of(wir.incoming[x]))
             keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
         step(wir, st, r, nx, ny, target)
 
@@ -283,16 +318,42 @@ def learn_all(wir, st, r, now):
         see(wir, st, r, nx, ny, B_Y, target)
         at = wir.rule[r, R_COLUMN] + target
         for x in range(wir.column[at], wir.column[at + 1]):
-            source = wir.incoming[x, 1]
-            see(wir, st, r, 0, nx, B_X, source)
-            change_synapse(wir, st, r, k, wir.rule[r, R_TIMER], source, target, wir.incoming[x, 0])
+            line = wir.incoming[x] >> INCOMING_BITS
+            see(wir, st, r, 0, nx, B_X, line)
+            change_synapse(wir, st, r, k, wir.rule[r, R_TIMER], line, target, place_of(wir.incoming[x]))
     keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
 
 
-@inner
-def set_network_variable(wir, st, r, m, value, now):
-    """Variable number `m` of the network becomes `value`."""
-    _, _, before = begin(wir, st, r, now)
-    v = wir.rule[r, R_FIRST] + before + m
-    st.trace[wir.variable[v, V_FIRST]] = value * st.buffer[B_GROWTH + before + m]
+@inlined
+def adapt(wir, st, r, target, j, function, old):
+    """What `function` of rule `r` makes of threshold `old` of neuron `j`, number `target` of its population."""
+    ny = wir.rule[r, R_Y]
+    see(wir, st, r, 0, ny, B_Y, target)
+    base = address(st.buffer)
+    v = call_rule(function, old, base + 8 * B_X, base + 8 * B_Y, base + 8 * B_S, base + 8 * B_G,
+                  address(wir.ruled) + 8 * wir.rule[r, R_PARAMETERS])
+    keep(wir, st, r, 0, ny, B_Y, target)
+    return within(st, r, v, old, wir.rulef[r, RF_LOW], wir.rulef[r, RF_HIGH])
 
+
+@inlined
+def adapt_one(wir, st, r, target, j, now):
+    """A spike of neuron `j` changes its own threshold."""
+    _, ny, before = begin(wir, st, r, now)
+    function = wir.rule[r, R_POST]
+    if function != 0:
+        st.par[j, S_THETA] = adapt(wir, st, r, target, j, function, st.par[j, S_THETA])
+        if st.flag[j, 0] == ACTIVE:
+            st.cell[j, MARGIN] = st.par[j, S_V_INF] - st.par[j, S_THETA]
+        keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)
+    step(wir, st, r, 0, ny, target)
+
+
+@inner
+def adapt_all(wir, st, r, now, out):
+    """A timer event of rule `r` of neurons: out[i] is the new threshold of neuron number `i` of its population."""
+    _, _, before = begin(wir, st, r, now)
+    first = wir.pop[wir.rule[r, R_TARGET], P_FIRST]
+    for i in range(out.size):
+        out[i] = adapt(wir, st, r, i, first + i, wir.rule[r, R_TIMER], st.par[first + i, S_THETA])
+    keep(wir, st, r, before, wir.rule[r, R_G], B_G, 0)

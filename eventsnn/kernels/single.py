@@ -158,9 +158,9 @@ def bring(wir, st, r, now):
 
 
 @kernel
-def set_network_variable(wir, st, r, m, value, now):
-    """See `plastic.set_network_variable`."""
-    plastic.set_network_variable(wir, st, r, m, value, now)
+def adapt_all(wir, st, r, now, out):
+    """See `plastic.adapt_all`."""
+    plastic.adapt_all(wir, st, r, now, out)
 
 
 @kernel

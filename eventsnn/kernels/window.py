@@ -17,6 +17,7 @@ from ..layout import (
     DENSE_F64,
     J_KIND,
     J_PORT,
+    J_RULE,
     J_SCALAR,
     J_SOURCE,
     J_WEIGHT,
@@ -28,6 +29,7 @@ from ..layout import (
     P_CLASS,
     P_FIRES,
     P_FIRST,
+    P_LEARNS,
     PROCEDURAL,
 )
 from .calendar import (
@@ -64,6 +66,7 @@ from .lane import (
 )
 from .memory import ADDRESS, load_float, load_int
 from .neuron import S_EXP, S_PULL, arrival_row, cell_end, epoch_start
+from .plastic import learn_row
 from .resting import take_endings, wake
 from .simd import address, prefetch
 from .stream import (
@@ -173,6 +176,24 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
     return OK
 
 
+@inner
+def live_row(kin, wir, st, lane, planf, test, p, c, modes, post, at, size, now, start, end, max_rounds, scratch):
+    """The hot neurons among post[at:at + size] live up to `now`, so that a rule sees their spikes before the row arrives."""
+    ready = test == CHORD
+    for i in range(np.uint64(at), np.uint64(at + size)):
+        u = np.uint64(post[i])
+        if st.cell[u, MARGIN] != np.inf or lane.pool[np.uint64(lane.slot[u]), H_LAST] >= now:
+            continue
+        if not ready:
+            v_rows_here(kin, planf, p, c, modes, now - start, lane.factor[F_GROWTH], scratch, lane.factor[F_NOW],
+                        lane.factor[F_FALL])
+            ready = True
+        code = settle(kin, wir, st, lane, test, p, np.int64(u), modes, now, end, False, max_rounds, scratch)
+        if code != OK:
+            return code
+    return OK
+
+
 @inlined
 def end_window(kin, wir, st, lane, test, p, modes, end, lazy, max_rounds, scratch):
     """All hot neurons live up to the end of the window."""
@@ -219,7 +240,7 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
     c, test, base_of_lane, pop_first = wir.pop[p, P_CLASS], plan[p, W_TEST], lane.pops[p, L_BASE], wir.pop[p, P_FIRST]
     modes = kin.i[c, N_MODES]
     start = epoch_start(wir, st, p)
-    lazy = plan[p, W_PLAIN] != 0 and planf[p, W_T_REF] >= end - begin
+    lazy = plan[p, W_PLAIN] != 0 and planf[p, W_T_REF] >= end - begin and wir.pop[p, P_LEARNS] == 0
     if test != CHORD:
         cell_test(kin, planf, p, c, modes, test, begin - start, cell_end(wir, st, p, begin) - start, lane, scratch)
     cell, posts, iotas = address(st.cell), address(wir.post), address(iota)
@@ -286,6 +307,12 @@ def carry(kin, wir, st, lane, plan, planf, iota, p, begin, end, per_second, max_
             source = (load_int(r + R_KEY) >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST]
             width = wir.pop[p + 1, P_FIRST] - pop_first
             first, post, targets = wir.proj[k, J_WEIGHT] + source * width + at - pop_first, iota, iotas + 4 * at
+        if wir.proj[k, J_RULE] >= 0:
+            code = live_row(kin, wir, st, lane, planf, test, p, c, modes, post, at, size, now, start, end, max_rounds, scratch)
+            if code != OK:
+                return code
+            learn_row(wir, st, k, (load_int(r + R_KEY) >> PROJECTION_BITS) - wir.pop[wir.proj[k, J_SOURCE], P_FIRST], at, stop,
+                      now)
         following = targets
         if i + 1 < n:
             after = r + 8 * RECORD_WORDS

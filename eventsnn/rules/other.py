@@ -1,9 +1,9 @@
-"""Short-term plasticity, and the scaling of synapses by the activity of their target."""
+"""Short-term plasticity, homeostasis of synapses and of thresholds, and the delta rule."""
 
 import numpy as np
 
 from ..errors import ParameterError
-from .rule import Rule, Variable
+from .rule import NeuronRule, Rule, Variable
 
 
 def _within(value, name, owner, least, most=np.inf, open_below=False):
@@ -69,3 +69,47 @@ def Scaling(projection, *, rate, strength, tau=10.0, every=0.1, w_min=0.0, w_max
     every = _within(every, "every", "Scaling", 0.0, open_below=True)
     return Rule(projection, on_timer=_scale, every=every, post={"rate": Variable(tau, step=1.0 / tau)},
                 parameters=[strength * every, rate], w_min=w_min, w_max=w_max)
+
+
+def _excite(v, x, y, s, g, p):
+    return v + p[0] * (y[0] - p[1])
+
+
+def IntrinsicPlasticity(population, *, rate, strength, tau=10.0, every=0.1, v_min=-np.inf, v_max=np.inf):
+    """Homeostasis of excitability: the threshold of each neuron rises or falls until it spikes at `rate` (Hz).
+
+    Every `every` s: threshold += strength every (r - rate), with r its mean rate, estimated over `tau` s as in `Scaling`.
+    strength : V per spike. v_min, v_max : limits of the threshold, V. Source: the threshold form of Lazar, Pipa, Triesch 2009,
+    Front. Comput. Neurosci. 3:23, with time continuous.
+
+    >>> IntrinsicPlasticity("out", rate=5.0, strength=1e-3).every
+    0.1
+    """
+    rate = _within(rate, "rate", "IntrinsicPlasticity", 0.0)
+    strength = _within(strength, "strength", "IntrinsicPlasticity", 0.0)
+    tau = _within(tau, "tau", "IntrinsicPlasticity", 0.0, open_below=True)
+    every = _within(every, "every", "IntrinsicPlasticity", 0.0, open_below=True)
+    return NeuronRule(population, on_timer=_excite, every=every, variables={"rate": Variable(tau, step=1.0 / tau)},
+                      parameters=[strength * every, rate], v_min=v_min, v_max=v_max)
+
+
+def _correct(w, x, y, s, g, p):
+    return w + p[0] * (y[1] - y[0]) * x[0]
+
+
+def Delta(projection, *, rate, tau=0.1, every=10e-3, w_min=-np.inf, w_max=np.inf):
+    """Delta rule: weights follow the error of their target's rate, times the rate of their source.
+
+    Every `every` s: w += rate every (d - r) x, with r and x the rates of target and source (Hz), estimated over `tau` s, and d
+    the wanted rate, `simulation.set_learning("in->out", wanted=[...])`, one for each target or for all, 0 at first.
+    rate : weight per spike and Hz. Source: Widrow and Hoff 1960, IRE WESCON Convention Record 4:96.
+
+    >>> list(Delta("in->out", rate=1e-4).post)
+    ['rate', 'wanted']
+    """
+    rate = _within(rate, "rate", "Delta", 0.0)
+    tau = _within(tau, "tau", "Delta", 0.0, open_below=True)
+    every = _within(every, "every", "Delta", 0.0, open_below=True)
+    trace = Variable(tau, step=1.0 / tau)
+    return Rule(projection, on_timer=_correct, every=every, pre={"x": trace},
+                post={"rate": trace, "wanted": Variable(np.inf, 0.0)}, parameters=[rate * every], w_min=w_min, w_max=w_max)

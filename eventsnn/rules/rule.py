@@ -1,4 +1,4 @@
-"""`Rule`: plain functions of a synapse that run at arrivals, spikes and timers, compiled or not."""
+"""`Rule`, `NeuronRule`: plain functions of a synapse or neuron that run at events and timers, compiled or not."""
 
 import ctypes
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ import numpy as np
 
 from ..errors import ParameterError
 
-NAMES = ("on_pre", "on_post", "on_timer")
 MOST = 4  # variables of each kind
 EPOCH = 10.0  # shortest time constants per epoch
 
@@ -37,10 +36,65 @@ class Variable:
             raise ParameterError(f"start of Variable must be a finite number or 'weight', got {self.start!r}")
 
 
-class Rule:
+class Hooks:
+    """Functions that run at events, and their variables: what `Rule` and `NeuronRule` share."""
+
+    projection = population = None
+
+    def _take(self, functions, every, parameters, limits, compiled):
+        for name, function in functions.items():
+            if function is not None and not callable(function):
+                raise ParameterError(f"{name} of a rule must be a function f(w, x, y, s, g, p), got {function!r}")
+        if not any(functions.values()):
+            raise ParameterError(f"a rule needs {' or '.join(functions)}, got none")
+        if every is not None and (functions["on_timer"] is None or not isinstance(every, int | float)
+                                  or not 0.0 < every < np.inf):
+            raise ParameterError(f"every of a rule must be a finite time > 0 s, with on_timer, got {every!r}")
+        self.functions, self.every = functions, every
+        for trace in [*self.pre.values(), *self.post.values(), *self.network.values()]:
+            if trace.start == "weight":
+                raise ParameterError("start of Variable can be 'weight' for variables of synapses only")
+        self.parameters = np.array(parameters, np.float64)
+        if self.parameters.ndim != 1 or not np.isfinite(self.parameters).all():
+            raise ParameterError(f"parameters of a rule must be a list of finite numbers, got {parameters!r}")
+        (low, w_min), (high, w_max) = limits.items()
+        if not w_min <= w_max:
+            raise ParameterError(f"{low} of a rule must be <= {high}, got {w_min!r} and {w_max!r}")
+        self.w_min, self.w_max, self.compiled = float(w_min), float(w_max), bool(compiled)
+        self.error = None
+        self._made = None
+
+    def __getstate__(self):
+        return self.__dict__ | {"_made": None, "error": None}
+
+    @property
+    def owner(self):
+        """Name of its projection or population."""
+        return self.projection or self.population
+
+    @property
+    def epoch(self):
+        """Length of an epoch of its variables, s."""
+        taus = [trace.tau for kind in (self.pre, self.post, self.synapse, self.network) for trace in kind.values()]
+        return EPOCH * min([t for t in taus if t < np.inf], default=np.inf)
+
+    def addresses(self):
+        """Addresses of the functions at arrivals, spikes and timers, 0 where there is none; valid as long as the rule lives."""
+        if self._made is None:
+            self._made = [_translated(f) if self.compiled else _wrapped(f, self) for f in self._in_order()]
+        return [0 if made is None else made[0] for made in self._made]
+
+    def raise_error(self):
+        """Raise what a Python function raised while it was called from compiled code."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+
+
+class Rule(Hooks):
     """A learning rule of one projection: functions f(w, x, y, s, g, p) that return the new weight.
 
-    projection : its name; all its synapses have one delay and weights of their own
+    projection : its name; its synapses get weights of their own
     on_pre : at the arrival of a spike, before it is delivered, with the new weight; then the traces x of its source are raised
     on_post : at a spike of the target neuron; then its traces y are raised
     on_timer : every `every` s, after everything else of that instant, and whenever `Simulation.trigger` is called
@@ -65,49 +119,44 @@ class Rule:
     def __init__(self, projection, *, on_pre=None, on_post=None, on_timer=None, every=None, pre=None, post=None, synapse=None,
                  network=None, parameters=(), w_min=-np.inf, w_max=np.inf, compiled=True):
         self.projection = projection
-        self.functions = dict(zip(NAMES, (on_pre, on_post, on_timer)))
-        for name, function in self.functions.items():
-            if function is not None and not callable(function):
-                raise ParameterError(f"{name} of a rule must be a function f(w, x, y, s, g, p), got {function!r}")
-        if not any(self.functions.values()):
-            raise ParameterError("a rule needs on_pre, on_post or on_timer, got none")
-        if every is not None and (on_timer is None or not isinstance(every, int | float) or not 0.0 < every < np.inf):
-            raise ParameterError(f"every of a rule must be a finite time > 0 s, with on_timer, got {every!r}")
-        self.every = every
         self.pre, self.post = (_traces(given, name) for given, name in ((pre, "pre"), (post, "post")))
         self.synapse, self.network = (_traces(given, name) for given, name in ((synapse, "synapse"), (network, "network")))
-        for trace in [*self.pre.values(), *self.post.values(), *self.network.values()]:
-            if trace.start == "weight":
-                raise ParameterError("start of Variable can be 'weight' for variables of synapses only")
-        self.parameters = np.array(parameters, np.float64)
-        if self.parameters.ndim != 1 or not np.isfinite(self.parameters).all():
-            raise ParameterError(f"parameters of a rule must be a list of finite numbers, got {parameters!r}")
-        if not w_min <= w_max:
-            raise ParameterError(f"w_min of a rule must be <= w_max, got {w_min!r} and {w_max!r}")
-        self.w_min, self.w_max, self.compiled = float(w_min), float(w_max), bool(compiled)
-        self.error = None
-        self._made = None
+        self._take({"on_pre": on_pre, "on_post": on_post, "on_timer": on_timer}, every, parameters,
+                   {"w_min": w_min, "w_max": w_max}, compiled)
 
-    def __getstate__(self):
-        return self.__dict__ | {"_made": None, "error": None}
+    def _in_order(self):
+        return self.functions.values()
 
-    @property
-    def epoch(self):
-        """Length of an epoch of its variables, s."""
-        taus = [trace.tau for kind in (self.pre, self.post, self.synapse, self.network) for trace in kind.values()]
-        return EPOCH * min([t for t in taus if t < np.inf], default=np.inf)
 
-    def addresses(self):
-        """Addresses of the functions, 0 where there is none; they stay valid as long as the rule lives."""
-        if self._made is None:
-            self._made = [_translated(f) if self.compiled else _wrapped(f, self) for f in self.functions.values()]
-        return [0 if made is None else made[0] for made in self._made]
+class NeuronRule(Hooks):
+    """A rule of the neurons of one population: functions f(v, x, y, s, g, p) that return the new threshold v of a neuron.
 
-    def raise_error(self):
-        """Raise what a Python function raised while it was called from compiled code."""
-        error, self.error = self.error, None
-        if error is not None:
-            raise error
+    population : its name. Its neurons keep their thresholds from the network until the rule changes them
+    on_spike : at a spike of the neuron, after its reset; then its variables y are raised
+    on_timer : every `every` s, after everything else of that instant, and whenever `Simulation.trigger` is called
+    variables, network : {name: `Variable` or tau}, of each neuron and of all together, y[0], ... and g[0], ..., which functions
+        may change. x and s are empty: they are there so that all functions of rules look alike
+    parameters : numbers p[0], p[1], ...
+    v_min, v_max : thresholds are kept within
+    compiled : as in `Rule`
+
+    The threshold in `Simulation.state` is the one now. Raises `ParameterError` for bad names, numbers and functions.
+
+    >>> def tire(v, x, y, s, g, p):
+    ...     return v + p[0]
+    >>> NeuronRule("out", on_spike=tire, parameters=[0.05], v_max=3.0).w_max
+    3.0
+    """
+
+    def __init__(self, population, *, on_spike=None, on_timer=None, every=None, variables=None, network=None, parameters=(),
+                 v_min=-np.inf, v_max=np.inf, compiled=True):
+        self.population = population
+        self.pre, self.synapse = {}, {}
+        self.post, self.network = _traces(variables, "variables"), _traces(network, "network")
+        self._take({"on_spike": on_spike, "on_timer": on_timer}, every, parameters, {"v_min": v_min, "v_max": v_max}, compiled)
+
+    def _in_order(self):
+        return [None, *self.functions.values()]
 
 
 def _traces(given, name):

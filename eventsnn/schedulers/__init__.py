@@ -12,6 +12,7 @@ from ..model.grid_neurons import GridNeuron
 
 NAMES = ("reference", "heap", "layered", "window")
 TYPICAL_RATE = 5.0  # Hz, of which nothing is known before the run
+SMALL = 2000  # synapses of an acyclic network, below which both take about as long, and the heap compiles in half the time
 FEW = 3.0  # synaptic events per window below which the heap is faster (benchmarks/cost_curves.py)
 
 
@@ -23,12 +24,12 @@ def cycle_of(lowered):
 
 
 def _thin(lowered, longest):
-    """Whether windows of `longest` s would hold next to nothing: few synapses within cycles, and short delays."""
+    """Whether windows of `longest` s would hold next to nothing: few synapses (within cycles, if any), and short delays."""
     wiring, total = lowered.wiring, 0
     number = strong_components(len(lowered.names), lowered.edges())
     for (source, target), row in zip(lowered.edges(), wiring.proj):
         n, first = lowered.first[source + 1] - lowered.first[source], row[layout.J_ROW]
-        if number[source] != number[target]:
+        if longest < math.inf and number[source] != number[target]:
             continue
         if row[layout.J_KIND] == layout.PROCEDURAL:
             return False
@@ -36,7 +37,15 @@ def _thin(lowered, longest):
             total += n * (lowered.first[target + 1] - lowered.first[target])
         else:
             total += wiring.row[first + n * lowered.shards] - wiring.row[first]
-    return longest < math.inf and longest * TYPICAL_RATE * total < FEW
+    return total < SMALL if longest == math.inf else longest * TYPICAL_RATE * total < FEW
+
+
+def _local(lowered):
+    """Whether all rules, if any, are such that `window` can carry them: what they read belongs to one synapse."""
+    wiring = lowered.wiring
+    grouped = (wiring.pop[:, layout.P_LEARNS] > 0) & (wiring.pop[:, layout.P_GROUP] > 1)
+    of_neurons = wiring.rule[:, layout.R_PROJECTION] < 0
+    return not (np.any(wiring.rule[:, layout.R_G]) or grouped.any() or of_neurons.any())
 
 
 def _odd_groups(lowered):
@@ -67,21 +76,18 @@ def choose(name, lowered, dt=None):
     for key, population in zip(lowered.names, lowered.populations):
         if isinstance(population, GridNeuron):
             raise NetworkError(f"population {key!r} ({population.kind}) is clocked: give the step, dt=..., s")
-    if name == "auto" and lowered.wiring.rule.size:
-        name = "heap"
     if name == "auto":
         from .window import longest_window
         longest = longest_window(lowered)
-        name = "heap" if longest == 0.0 or _thin(lowered, longest) or _odd_groups(lowered) else "window"
+        only_heap = longest == 0.0 or _odd_groups(lowered) or not _local(lowered)
+        name = "heap" if only_heap or _thin(lowered, longest) else "window"
     if name not in NAMES:
         raise unknown_name("scheduler", name, ("auto", *NAMES))
     if name in ("window", "layered"):
         from .window import Layered, Window, longest_window
-        wiring = lowered.wiring
-        grouped = (wiring.pop[:, layout.P_LEARNS] > 0) & (wiring.pop[:, layout.P_GROUP] > 1)
-        if np.any(wiring.rule[:, layout.R_G]) or grouped.any():
-            raise NetworkError(f"scheduler {name!r} carries only local rules, without variables of the network, and not those "
-                               f"of neurons in groups; use 'heap' or 'auto'")
+        if not _local(lowered):
+            raise NetworkError(f"scheduler {name!r} carries only local rules of synapses, without variables of the network, "
+                               f"and not those of neurons in groups; use 'heap' or 'auto'")
         odd = _odd_groups(lowered)
         if odd:
             raise NetworkError(f"scheduler {name!r} carries groups only of neurons that share four distinct time constants, "

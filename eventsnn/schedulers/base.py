@@ -32,7 +32,7 @@ def _first_state(lowered):
     state = layout.State(
         cell=aligned((n, lowered.cell_columns)), due=np.full(n, np.inf), par=np.zeros((n, 5)), flag=np.zeros((n, 2), np.uint8),
         trace=lowered.wiring.begun.copy(),
-        turn=np.zeros((len(lowered.wiring.rule), 2), np.int64), buffer=np.zeros(layout.B_SIZE),
+        turn=np.zeros((len(lowered.wiring.rule), 3), np.int64), buffer=np.zeros(layout.B_SIZE),
         stamp=np.full(n, -1, np.int64), pop=np.zeros((n_pop, 2), np.int64), horizon=np.zeros(n_pop),
         arrived=np.zeros(len(lowered.projections), np.int64))
     state.par[:, layout.S_THETA] = np.inf
@@ -167,11 +167,21 @@ class Scheduler:
 
     def learn_all(self, r):
         """A timer event of rule `r` now."""
-        single.learn_all(self.lowered.wiring, self.state, r, self.time)
+        wiring = self.lowered.wiring
+        if wiring.rule[r, layout.R_PROJECTION] >= 0:
+            single.learn_all(wiring, self.state, r, self.time)
+            return
+        p = int(wiring.rule[r, layout.R_TARGET])
+        thresholds = np.empty(self.lowered.first[p + 1] - self.lowered.first[p])
+        single.adapt_all(wiring, self.state, r, self.time, thresholds)
+        self.change(p, {"v_threshold": thresholds})
 
-    def set_network_variable(self, r, m, value):
-        """Variable number `m` of the network, of rule `r`, becomes `value` now."""
-        single.set_network_variable(self.lowered.wiring, self.state, r, m, value, self.time)
+    def set_variable(self, r, m, values):
+        """Variable number `m` of rule `r` becomes `values` now, a number or one for each of its owners."""
+        self.bring(r)
+        v = self.lowered.wiring.rule[r, layout.R_FIRST] + m
+        at, n = self.lowered.wiring.variable[v, [layout.V_FIRST, layout.V_COUNT]]
+        self.state.trace[at:at + n] = values * self.state.buffer[layout.B_GROWTH + m]
 
     def requeue(self):
         """Rebuild the queue of own events from the due times in the state."""

@@ -297,12 +297,10 @@ class Window(Scheduler):
 
     def _test(self, p, c, part):
         wiring, kinetics, state = self.lowered.wiring, self.lowered.kinetics, self.state
-        if wiring.pop[p, layout.P_LEARNS]:
-            return factors.GENERAL_PATH
         if p in self._mixed:
             return factors.MIXED
         if four_modes(self.lowered, p):
-            return factors.WIDE
+            return factors.GENERAL_PATH if wiring.pop[p, layout.P_LEARNS] else factors.WIDE
         if c < 0 or wiring.pop[p, layout.P_JUMPS] or kinetics.i[c, layout.N_MODES] > MAX_KEPT:
             return factors.GENERAL_PATH
         if not wiring.pop[p, layout.P_FIRES]:

@@ -58,7 +58,7 @@ def test_the_cache_tells_whether_the_engine_is_compiled(tmp_path, monkeypatch):
     monkeypatch.setattr(beside, "cache_dir", lambda: str(tmp_path))
     assert not beside.compiled()
     (tmp_path / "kernels").mkdir()
-    (tmp_path / "kernels" / "run.run_windows-321.py311.nbi").touch()
+    (tmp_path / "kernels" / "heap.run_heap-321.py311.nbi").touch()
     assert beside.compiled()
 
 

@@ -253,8 +253,6 @@ def test_what_cannot_learn_is_refused(tmp_path):
         es.Simulation(parrots(1, 1), rules=[rule], threads=2)
     with pytest.raises(ParameterError, match="got str"):
         es.Simulation(parrots(1, 1), rules=["stdp"])
-    with pytest.raises(NotAvailableError, match="one delay"):
-        es.Simulation(parrots(2, 1, connection=es.Sparse([0, 1], [0, 0], weight=0.5, delay=[1e-3, 2e-3])), rules=[rule])
     with pytest.raises(NotAvailableError, match="not stored"):
         net = es.Network()
         net.add("in", es.Input(4))
@@ -325,6 +323,145 @@ def test_short_term_plasticity_delivers_what_is_left(tau_fac):
     np.testing.assert_allclose(simulation.weights("plastic")[2], weights * 0.4, rtol=1e-12)
 
 
+@pytest.mark.parametrize("delays", [[1e-3, 2e-3, 1e-3, 3.5e-3] * 5, list(np.linspace(0.5e-3, 9e-3, 20))])
+def test_synapses_of_different_delays_learn_as_projections_of_one_delay_each(delays):
+    delays, draw = np.array(delays), np.random.default_rng(5)
+    pre, post = np.divmod(np.arange(20), 5)
+    weight = draw.uniform(0.1, 0.9, 20)
+    inputs = {"in": trains(3, 4, 120, 0.5), "drive": trains(4, 5, 60, 0.5)}
+    rule = {"a_plus": 0.02, "a_minus": 0.015, "tau_plus": UP, "tau_minus": DOWN}
+    found = []
+    for scheduler in ("heap", "window", "reference"):
+        net = parrots(4, 5, connection=es.Sparse(pre, post, weight=weight, delay=delays))
+        sim = es.Simulation(net, inputs, rules=[es.STDP("plastic", **rule)], scheduler=scheduler)
+        sim.run(0.6)
+        found.append((sim.weights("plastic")[2], sim.learning("plastic")["x"]))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+    source, target, learned = sim.weights("plastic")
+    for i, j, w, trace in zip(source, target, learned, found[0][1]):
+        delay = delays[5 * i + j]
+        arrivals = inputs["in"].times[inputs["in"].neurons == i] + delay
+        spikes = inputs["drive"].times[inputs["drive"].neurons == j]
+        assert w == pytest.approx(pairs(arrivals, spikes, weight[5 * i + j], 0.02, 0.015, 0.0, 1.0), abs=1e-12)
+        assert trace == pytest.approx(np.exp(-(0.6 - arrivals) / UP).sum(), rel=1e-12)
+
+
+def tire(v, x, y, s, g, p):
+    return v + p[0] + p[1] * y[0]
+
+
+def tired(scheduler, rule, tmp_path=None, t_ref=0.0):
+    net = es.Network()
+    net.add("out", es.LIF(2, tau_mem=10e-3, tau_syn=0.0, v_threshold=[0.5, 0.7], i_offset=2.0, t_ref=t_ref))
+    sim = es.Simulation(net, rules=[rule], scheduler=scheduler)
+    if tmp_path:
+        sim.run(0.051)
+        sim.checkpoint(tmp_path / "half.h5")
+        sim = es.Simulation.resume(tmp_path / "half.h5")
+    return sim, sim.run(0.2).spikes["out"]
+
+
+@pytest.mark.parametrize("compiled, t_ref", [(True, 0.0), (True, 2e-3), (False, 2e-3)])
+def test_thresholds_rise_at_spikes_as_in_closed_form(compiled, t_ref, tmp_path):
+    rule = es.NeuronRule("out", on_spike=tire, variables={"y": 30e-3}, parameters=[0.01, 0.05], v_max=1.9, compiled=compiled)
+    sim, spikes = tired("auto", rule, t_ref=t_ref)
+    for j, v in enumerate((0.5, 0.7)):
+        t, y = 0.0, 0.0
+        for found in spikes.times[spikes.neurons == j]:
+            rise = -10e-3 * np.log1p(-v / 2.0)
+            assert found == pytest.approx(t + rise, rel=1e-12)
+            y *= np.exp(-(rise + (t_ref if t else 0.0)) / 30e-3)
+            v = min(v + 0.01 + 0.05 * y, 1.9)
+            y, t = y + 1.0, found + t_ref
+        assert sim.state("out")["threshold"][j] == pytest.approx(v, rel=1e-12)
+        assert np.sum(spikes.neurons == j) > 5
+    others = [tired("reference", rule, t_ref=t_ref), tired("heap", rule, tmp_path, t_ref=t_ref)]
+    for _, other in others:
+        np.testing.assert_array_equal(other.times, spikes.times)
+    sim.reset()
+    np.testing.assert_array_equal(sim.run(0.2).spikes["out"].times, spikes.times)
+
+
+def test_thresholds_settle_where_the_rate_is_the_wanted_one():
+    net = es.Network()
+    net.add("in", es.Poisson(50, rate=20.0))
+    net.add("out", es.LIF(3, tau_mem=20e-3, tau_syn=5e-3, v_threshold=1.0))
+    net.connect("in", "out", es.Dense(np.array([0.2, 0.4, 0.6]) * np.ones((50, 1))))
+    rule = es.IntrinsicPlasticity("out", rate=8.0, strength=0.1, tau=5.0)
+    sim = es.Simulation(net, rules=[rule], seed=3)
+    sim.run(200.0)
+    spikes, thresholds = sim.result().spikes["out"], sim.state("out")["threshold"]
+    rates = np.bincount(spikes.neurons[spikes.times > 100.0], minlength=3) / 100.0
+    np.testing.assert_allclose(rates, 8.0, rtol=0.1)
+    assert np.all(np.diff(thresholds) > 0.1) and sim.learning("out")["rate"].shape == (3,)
+
+
+def test_the_delta_rule_follows_the_error_of_the_rates():
+    inputs = {"in": trains(3, 4, 120, 0.5), "drive": trains(4, 3, 60, 0.5)}
+    sim = es.Simulation(parrots(4, 3), inputs, rules=[es.Delta("plastic", rate=1e-4, tau=0.05, every=20e-3)])
+    wanted = np.array([5.0, 50.0, 80.0])
+    sim.set_learning("plastic", wanted=wanted)
+    sim.run(0.31)
+    sim.set_learning("plastic", wanted=20.0)
+    sim.trigger("plastic")
+    expected = np.full((4, 3), 0.5)
+    for t, goal in [(k * 20e-3, wanted) for k in range(1, 16)] + [(0.31, 20.0)]:
+        rate = [[np.exp(-(t - s.times[(s.neurons == i) & (s.times < t)]) / 0.05).sum() / 0.05 for i in range(n)]
+                for s, n in ((inputs["in"], 4), (inputs["drive"], 3))]
+        expected += 1e-4 * 20e-3 * np.outer(rate[0], goal - np.array(rate[1]))
+    np.testing.assert_allclose(sim.weights("plastic")[2].reshape(4, 3), expected, rtol=1e-12)
+    assert expected.std() > 1e-3
+
+
+def test_the_delta_rule_brings_rates_to_the_wanted_ones():
+    net = es.Network()
+    net.add("in", es.Poisson(40, rate=30.0))
+    net.add("out", es.LIF(3, tau_mem=20e-3, tau_syn=5e-3, v_threshold=1.0))
+    net.connect("in", "out", es.Dense(np.full((40, 3), 0.3)), name="plastic")
+    sim = es.Simulation(net, rules=[es.Delta("plastic", rate=2e-5, tau=0.5)], seed=1)
+    sim.set_learning("plastic", wanted=[5.0, 15.0, 40.0])
+    sim.run(60.0)
+    spikes = sim.result().spikes["out"]
+    np.testing.assert_allclose(np.bincount(spikes.neurons[spikes.times > 30.0]) / 30.0, [5.0, 15.0, 40.0], rtol=0.1)
+
+
+def lost(w, x, y, s, g, p):
+    return np.nan if x[0] > 0.0 else w
+
+
+def test_a_function_that_gives_nan_is_named():
+    inputs = {"in": es.Spikes([0.1, 0.105], [0, 0])}
+    for scheduler in ("heap", "window"):
+        sim = es.Simulation(parrots(1, 1), inputs, rules=[es.Rule("plastic", on_pre=lost, pre={"x": 1.0})], scheduler=scheduler)
+        with pytest.raises(ParameterError, match="the rule of 'plastic' returned nan"):
+            sim.run(0.2)
+        assert sim.weights("plastic")[2] == 0.5
+
+
+def test_rules_of_neurons_that_cannot_be_are_refused():
+    rule = es.NeuronRule("out", on_spike=tire, parameters=[0.1, 0.0])
+    for change, words in (({"on_spike": None}, "needs on_spike or on_timer"), ({"v_min": 2.0, "v_max": 1.0}, "v_min of a rule"),
+                          ({"variables": {"y": -1.0}}, "tau of Variable")):
+        with pytest.raises(ParameterError, match=words):
+            es.NeuronRule("out", **({"on_spike": tire} | change))
+    with pytest.raises(NetworkError, match="only local rules of synapses"):
+        es.Simulation(parrots(1, 1), rules=[rule], scheduler="window")
+    with pytest.raises(ParameterError, match="'out' has two rules"):
+        es.Simulation(parrots(1, 1), rules=[rule, rule])
+    with pytest.raises(UnknownNameError, match="aut"):
+        es.Simulation(parrots(1, 1), rules=[es.NeuronRule("aut", on_spike=tire)])
+    with pytest.raises(ParameterError, match="'in' has no thresholds"):
+        es.Simulation(parrots(1, 1), rules=[es.NeuronRule("in", on_spike=tire)])
+    sim = es.Simulation(parrots(1, 2), rules=[es.Delta("plastic", rate=1e-4)])
+    with pytest.raises(UnknownNameError, match="want"):
+        sim.set_learning("plastic", want=1.0)
+    with pytest.raises(ParameterError, match="array of length 2"):
+        sim.set_learning("plastic", wanted=[1.0, 2.0, 3.0])
+    with pytest.raises(ParameterError, match="wanted .*nan"):
+        sim.set_learning("plastic", wanted=np.nan)
+
+
 def test_scaling_brings_a_neuron_to_its_rate():
     net = es.Network()
     net.add("in", es.Poisson(50, rate=20.0))
@@ -347,15 +484,19 @@ def test_bad_constants_of_other_rules_are_named():
             make()
 
 
-@settings(max_examples=15, deadline=None)
-@given(some.integers(0, 10**6), some.floats(0.2e-3, 5e-3), some.booleans())
-def test_heap_and_window_learn_the_same_bits(seed, delay, triplets):
+@settings(max_examples=40, deadline=None)
+@given(some.integers(0, 10**6), some.floats(0.2e-3, 5e-3), some.booleans(), some.sampled_from([0.0, 0.3e-3, 1e-3, 8e-3]),
+       some.sampled_from([0.0, 40.0, 90.0, 130.0]))
+def test_heap_and_window_learn_the_same_bits(seed, delay, triplets, t_ref, drive):
     draw = np.random.default_rng(seed)
     net = es.Network()
     net.add("in", es.Input(8))
-    net.add("a", es.LIF(6, tau_mem=draw.uniform(5e-3, 30e-3), tau_syn=draw.choice([0.0, 3e-3]), v_threshold=1.0, t_ref=1e-3))
-    net.add("b", es.LIF(5, tau_mem=10e-3, tau_syn=(3e-3, 8e-3), v_threshold=0.5))
-    net.connect("in", "a", es.Dense(draw.uniform(0.0, 1.2, (8, 6)), delay=delay), name="p")
+    net.add("a", es.LIF(6, tau_mem=draw.uniform(5e-3, 30e-3), tau_syn=draw.choice([0.0, 3e-3]), v_threshold=1.0, t_ref=t_ref,
+                        i_offset=drive * 1e-2))
+    net.add("b", es.LIF(5, tau_mem=10e-3, tau_syn=(3e-3, 8e-3), v_threshold=0.5, t_ref=t_ref))
+    pre, post = np.divmod(np.arange(48), 6)
+    delays = delay * draw.choice([1.0, 1.5, 2.0], 48) if seed % 3 else delay
+    net.connect("in", "a", es.Sparse(pre, post, weight=draw.uniform(0.0, 1.2, 48), delay=delays), name="p")
     between = es.Dense(draw.uniform(0.0, 1.0, (6, 5)).astype(np.float32), delay=1.3 * delay)
     net.connect("a", "b", between, name="q", port=1)
     net.connect("b", "a", es.Dense(draw.normal(0.0, 0.3, (5, 6)), delay=delay), name="back")
