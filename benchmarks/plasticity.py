@@ -1,7 +1,7 @@
 """What learning costs: the balanced network W1 (N = 20,000 x 100) static and with STDP on its excitatory synapses.
 
-Per synaptic event of the same scheduler (heap), for pair STDP as built in, the same rule written by a user, and the static
-network; and of the window scheduler, which carries static networks only. Rounds are interleaved; medians are taken.
+Per synaptic event, on the window and the heap scheduler, for pair STDP as built in, the same rule written by a user, and the
+static network. Rounds are interleaved; medians are taken.
 
 Usage: python benchmarks/plasticity.py [--n 20000] [--until 0.3] [--rounds 3] [--out FILE]
 """
@@ -57,10 +57,10 @@ def main():
     report = {
         "command": measure.command(), "machine": measure.machine(), "load": measure.load(), "versions": measure.versions(),
         "n": options.n, "until_s": options.until, "ns_per_synaptic_event": cost, "rate_hz": rates, "rounds": found,
-        "stdp_over_static": cost["stdp, heap"] / cost["static, heap"],
-        "user_over_stdp": cost["user, heap"] / cost["stdp, heap"]}
+        **{f"{a}_over_{b}, {s}": cost[f"{a}, {s}"] / cost[f"{b}, {s}"]
+           for a, b in (("stdp", "static"), ("user", "stdp")) for s in ("window", "heap")}}
     measure.write(options.out, report)
-    print({key: report[key] for key in ("ns_per_synaptic_event", "rate_hz", "stdp_over_static", "user_over_stdp", "load")})
+    print({key: value for key, value in report.items() if "over" in key or key in ("ns_per_synaptic_event", "rate_hz", "load")})
 
 
 if __name__ == "__main__":
