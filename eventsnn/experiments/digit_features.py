@@ -1,7 +1,7 @@
 """A layer of neurons that learns features of images from Poisson spikes, one image after the other, without labels.
 
 After Diehl and Cook 2015 (Front. Comput. Neurosci. 9:99): plastic synapses from every pixel to every neuron, inhibition among
-the neurons, thresholds that rise with every spike and sink slowly, weights scaled to the same length after each image.
+the neurons, thresholds that rise with every spike and sink slowly, weights scaled to the same length between images.
 """
 
 import numpy as np
@@ -133,38 +133,45 @@ def weights_now(simulation, s):
 
 
 def learn(s, images, path, progress=False):
-    """The `Simulation` after `s["images"]` images of `images` uint8 [n, pixels], over and over, in order.
+    """(`Simulation`, spikes int32 [n, neurons]) after n = `s["images"]` images of `images` uint8 [*, pixels], over and over.
 
-    path : of the checkpoint, written every `s["checkpoint"]` images and at the end; where there is one, learning goes on from
-        it. The bits do not depend on that.
+    path : of the checkpoint, written every `s["checkpoint"]` images and at the end, with the spikes so far (.npy). Where there
+        is one, learning goes on from it. The bits do not depend on that.
 
-    >>> learn(s, images, "learning.h5").time     # doctest: +SKIP
-    30000.0
+    >>> learn(s, images, Path("learning.h5"))[0].time     # doctest: +SKIP
+    60000.0
     """
     import eventsnn as es
 
+    from ..io import atomic_path
     from ..progress import over
 
-    period, count = s["shown"] + s["rest"], s["images"]
-    if path.exists():
+    period, count, done = s["shown"] + s["rest"], s["images"], 0
+    shown, beside = np.zeros((count, s["neurons"]), np.int32), path.with_suffix(".npy")
+    if path.exists() and beside.exists():
         simulation = es.Simulation.resume(path)
+        done = round(simulation.time / period)
+        shown[:done] = np.load(beside)[:done]
     else:
         net = build_network(s, first_weights(s, images.shape[1]), s["v_threshold"])
         simulation = es.Simulation(net, rules=rules(s), scheduler="heap", record=es.Record(spikes=["exc"]), progress=False)
-    done = pushed = round(simulation.time / period)
+    pushed = done
     for k in over(range(done, count), count - done, progress):
         if k == pushed:
             pushed = min(k + BLOCK, (k // s["checkpoint"] + 1) * s["checkpoint"], count)
             numbers = np.arange(k, pushed)
             simulation.push({"in": image_spikes(s, images[numbers % len(images)], numbers, LEARN, k * period)})
         simulation.set_learning("in->exc", step=s["eta"] * (s["eta_end"] / s["eta"]) ** (k / count))
-        spikes = simulation.news((k + 1) * period, whole=True)["exc"]
-        if len(spikes):
+        spikes = simulation.news((k + 1) * period, whole=True, keep=False)["exc"]
+        shown[k] = np.bincount(spikes.neurons, minlength=s["neurons"])
+        if (k + 1) % s["rescale"] == 0 and shown[k + 1 - s["rescale"]:k + 1].any():
             simulation.trigger("in->exc", factor=s["length"] / np.linalg.norm(weights_now(simulation, s), axis=0))
         simulation.trigger("exc")
         if (k + 1) % s["checkpoint"] == 0 or k + 1 == count:
+            with atomic_path(beside) as temporary:
+                np.save(temporary, shown[:k + 1])
             simulation.checkpoint(path)
-    return simulation
+    return simulation, shown
 
 
 def counted(spikes, period, images, neurons):

@@ -17,7 +17,6 @@ from .digit_features import (
     LABEL,
     TEST,
     classify,
-    counted,
     learn,
     mean_responses,
     names,
@@ -37,6 +36,7 @@ SETTINGS = {
     "rest": Setting(float, "time without input after it, s", above=0.0),
     "psp": Setting(float, "largest weight: about the potential that one spike causes, mV", above=0.0),
     "length": Setting(float, "root of the summed squares of the weights of a neuron, parts of the largest weight", above=0.0),
+    "rescale": Setting(int, "images between two scalings of the weights to this length", least=1),
     "tau_mem": Setting(float, "membrane time constant, s", above=0.0),
     "tau_syn": Setting(float, "synaptic time constant, s", above=0.0),
     "v_threshold": Setting(float, "threshold before learning, mV above the leak potential", above=0.0),
@@ -120,15 +120,14 @@ def run(settings, out, progress=False):
     images, labels = data["learn"]
     started, worked = perf_counter(), process_time()
     try:
-        simulation = learn(s, images, path, progress)
+        simulation, shown = learn(s, images, path, progress)
     except KeyboardInterrupt:
         kept = f"learning is kept in {path.name}, and" if path.exists() else "there is no checkpoint yet;"
         print(f"interrupted: {kept} the same command goes on from there", file=sys.stderr)
         raise
-    learned, seconds, cpu = simulation.result(), perf_counter() - started, process_time() - worked
+    learned, seconds, cpu = simulation.result().counts, perf_counter() - started, process_time() - worked
     weights, thresholds = weights_now(simulation, s), simulation.state("exc")["threshold"]
     period = s["shown"] + s["rest"]
-    shown = counted(learned.spikes["exc"], period, s["images"], s["neurons"])
     curve = learning_curve(shown, labels[np.arange(s["images"]) % len(labels)])
 
     means = mean_responses(respond(s, weights, thresholds, data["label"][0], LABEL, progress)[0], data["label"][1])
@@ -148,7 +147,8 @@ def run(settings, out, progress=False):
     plot_learning(curve, thresholds, s["v_threshold"], out / "learning.png")
     title = f"{s['neurons']} neurons, {100.0 * accuracy:.2f} % of {n:,} images"
     plot_confusion(confusion, digits, out / "confusion.png", title)
-    path.unlink(missing_ok=True)
+    for file in (path, path.with_suffix(".npy")):
+        file.unlink()
     charged = energy(counts, period * n, s["energy_profile"])
     return {
         "neurons": s["neurons"], "images": s["images"], "label_images": len(data["label"][1]), "n_test": n,
@@ -160,7 +160,7 @@ def run(settings, out, progress=False):
         "spikes_per_image": float(spikes.sum() / n), "input_spikes_per_image": counts.spikes["in"] / n,
         "synaptic_events_per_image": counts.synaptic_events.total / n,
         "spikes_per_image_learning": float(shown.sum() / s["images"]),
-        "synaptic_events_per_image_learning": learned.counts.synaptic_events.total / s["images"],
+        "synaptic_events_per_image_learning": learned.synaptic_events.total / s["images"],
         "threshold_mean": float(thresholds.mean()), "accuracy_last_learned": curve[-1][1] if curve else None,
         "energy_j_per_image": charged.total / n, "energy_profile": charged.profile.name,
         "energy_j_per_image_events": charged.dynamic / n,

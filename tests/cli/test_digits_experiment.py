@@ -73,14 +73,14 @@ def test_runs_on_mnist_and_says_what_it_wrote(tmp_path):
 
 
 @needs_data
-def test_goes_on_after_an_interrupt_with_the_same_bits(tmp_path, monkeypatch, capsys):
-    changes = TINY | {"label_images": 20, "test_images": 10}
+@pytest.mark.parametrize("rescale", [1, 3])
+def test_goes_on_after_an_interrupt_with_the_same_bits(tmp_path, monkeypatch, capsys, rescale):
+    changes = TINY | {"label_images": 20, "test_images": 10, "rescale": rescale}
     whole = run_experiment("stdp-digits", changes, tmp_path / "whole")
-    trigger, calls = es.Simulation.trigger, []
+    trigger = es.Simulation.trigger
 
     def interrupted(self, name, **values):
-        calls.append(name)
-        if len(calls) == 40:
+        if self.time > 20.5:
             raise KeyboardInterrupt
         return trigger(self, name, **values)
 
@@ -89,10 +89,10 @@ def test_goes_on_after_an_interrupt_with_the_same_bits(tmp_path, monkeypatch, ca
         run_experiment("stdp-digits", changes, tmp_path / "parts")
     assert "goes on from there" in capsys.readouterr().err
     monkeypatch.undo()
-    kept, = (tmp_path / "parts").iterdir()
-    assert es.Simulation.resume(kept).time == pytest.approx(16.0)
+    kept, beside = sorted((tmp_path / "parts").iterdir())
+    assert es.Simulation.resume(kept).time == pytest.approx(16.0) and np.load(beside).shape == (16, 6)
     again = run_experiment("stdp-digits", changes, tmp_path / "parts")
-    assert untimed(again) == untimed(whole) and not kept.exists()
+    assert untimed(again) == untimed(whole) and not kept.exists() and not beside.exists()
     with np.load(tmp_path / "whole" / "weights.npz") as a, np.load(tmp_path / "parts" / "weights.npz") as b:
         assert all(np.array_equal(a[key], b[key]) for key in a.files)
 
@@ -100,7 +100,7 @@ def test_goes_on_after_an_interrupt_with_the_same_bits(tmp_path, monkeypatch, ca
 def test_neurons_learn_the_bars_they_see(tmp_path):
     s = settings_of(images=300, length=2.0, psp=2.0, neurons=8, checkpoint=1000)
     pictures, labels = bars(300)
-    simulation = digit_features.learn(s, pictures, tmp_path / "c.h5")
+    simulation, _ = digit_features.learn(s, pictures, tmp_path / "c.h5")
     weights, thresholds = digit_features.weights_now(simulation, s), simulation.state("exc")["threshold"]
     rows = weights.reshape(5, 5, 8).mean(axis=1)  # mean weight of each row of pixels, for each neuron
     best = np.sort(rows, axis=0)
@@ -115,26 +115,32 @@ def test_neurons_learn_the_bars_they_see(tmp_path):
     assert found.sum() == counts.spikes["exc"]
 
 
-def test_the_state_after_an_image_follows_from_its_spikes(tmp_path):
+def test_the_state_after_an_image_follows_from_its_spikes(tmp_path, monkeypatch):
     s = settings_of(images=3, length=2.0, psp=2.0, eta_end=0.02)
     pictures, _ = bars(3)
-    simulation = digit_features.learn(s, pictures, tmp_path / "c.h5")
-    spikes, period = simulation.result().spikes["exc"], s["shown"] + s["rest"]
+    news, seen = es.Simulation.news, []
+
+    def noted(self, *args, **options):
+        found = news(self, *args, **options)
+        seen.append(found["exc"])
+        return found
+
+    monkeypatch.setattr(es.Simulation, "news", noted)
+    simulation, shown = digit_features.learn(s, pictures, tmp_path / "c.h5")
     high = digit_features.largest_weight(s)
     weights = digit_features.first_weights(s, 25) * high
     thresholds = np.full(6, s["v_threshold"])
     arrivals = digit_features.image_spikes(s, pictures, [0, 1, 2], digit_features.LEARN, 0.0)
     for k in range(3):
-        mine = (spikes.times >= k * period) & (spikes.times < (k + 1) * period)
-        for t, neuron in zip(spikes.times[mine], spikes.neurons[mine]):
+        for t, neuron in zip(seen[k].times, seen[k].neurons):
             before = arrivals.times <= t
             ages = t - arrivals.times[before]
             rate = np.bincount(arrivals.neurons[before], np.exp(-ages / s["tau_trace"]), 25) / (s["rate"] * s["tau_trace"])
             weights[:, neuron] = np.clip(weights[:, neuron] + s["eta"] * (high * rate - weights[:, neuron]), 0.0, high)
             thresholds[neuron] += s["theta_plus"]
         weights = np.clip(weights * (s["length"] * high / np.linalg.norm(weights, axis=0)), 0.0, high)
-        thresholds = s["v_threshold"] + (thresholds - s["v_threshold"]) * np.exp(-period / s["tau_theta"])
-    assert len(spikes) > 5
+        thresholds = s["v_threshold"] + (thresholds - s["v_threshold"]) * np.exp(-1.0 / s["tau_theta"])
+    assert np.array_equal(shown, [np.bincount(spikes.neurons, minlength=6) for spikes in seen]) and shown.sum() > 5
     assert simulation.state("exc")["threshold"] == pytest.approx(thresholds, rel=1e-12)
     assert digit_features.weights_now(simulation, s) * high == pytest.approx(weights, rel=1e-9)
 
