@@ -4,7 +4,7 @@ Runs presets of the experiment stdp-digits, whose figures and tables go to out/,
 already holds the summary of its preset is not run again. The schedulers are timed on the learned networks, without learning
 and with the rule of the synapses alone, which both can carry (rules of thresholds are for the heap).
 
-Usage: python benchmarks/stdp_digits.py [--presets paper,paper-400] [--images 200] [--rounds 3] [--folder out]
+Usage: python benchmarks/stdp_digits.py [--presets paper] [--images 200] [--rounds 3] [--folder out]
 """
 
 import argparse
@@ -71,7 +71,7 @@ def schedulers(preset, folder, images, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--presets", default="paper,paper-400")
+    parser.add_argument("--presets", default="paper")
     parser.add_argument("--images", type=int, default=200, help="for the times of the schedulers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("out"), help="of figures and tables")
@@ -79,7 +79,7 @@ def main():
     options = parser.parse_args()
     report = {"command": measure.command(), "machine": measure.machine(), "load": measure.load(),
               "versions": measure.versions(),
-              "chosen_on": "the last 10,000 training images, after learning from the first 5,000", "presets": {}}
+              "chosen_on": "3,000 of the last 10,000 training images, after learning from the first 5,000", "presets": {}}
     for preset in options.presets.split(","):
         found = summary_of(preset, options.folder)
         found["ns_per_synaptic_event_by_scheduler"] = schedulers(preset, options.folder, options.images, options.rounds)

@@ -23,7 +23,8 @@ def plot_features(weights, digits, path=None):
     sheet = np.full((rows * cell - GAP, columns * cell - GAP), np.nan)
     order = np.lexsort((np.arange(n), np.where(digits < 0, digits.max(initial=0) + 1, digits)))
     with _style():
-        figure, axis = _figure((min(1.8 + 0.5 * columns, 9.0),) * 2)
+        width = min(1.8 + 0.5 * columns, 9.0)
+        figure, axis = _figure((width, 0.3 + 0.86 * width * rows / columns))
         for k, neuron in enumerate(order):
             top, left = k // columns * cell, k % columns * cell
             sheet[top:top + side, left:left + side] = weights[:, neuron].reshape(side, side)
@@ -53,7 +54,7 @@ def plot_learning(curve, thresholds, lowest, path=None):
         left.set_title("Images as they are learned")
         middle.plot(images, spikes, color=COLOURS[1], marker="o", markersize=3)
         middle.set_ylabel("spikes per image")
-        middle.set_ylim(bottom=0.0)
+        middle.set_ylim(0.0, 1.1 * spikes.max(initial=1.0))
         middle.set_title("Activity")
         for axis in (left, middle):
             axis.set_xlabel("images shown")
