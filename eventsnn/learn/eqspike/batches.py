@@ -25,8 +25,8 @@ def _room(x, until, t_ref):
 def learn_samples(x, keys, labels, signs, w1, w2, w2_back, bias, phases, constants, g1, g2, g2_back, g_bias, at_once, counts):
     """Present samples one after the other and add up their weight changes.
 
-    x [m, n_in] uint8 : pixels, of 255; keys, labels, signs [m]; phases [k, 4] : betas and gains are multiplied by the sign of the
-    sample; other arguments as those of `present`; counts [m, 2, 4] is filled
+    x [m, n_in] uint8 : pixels, of 255; keys, labels, signs [m]; phases [k, 4] : betas and gains are multiplied by the sign of
+    the sample; other arguments as those of `present`; counts [m, 2, 4] is filled
     """
     n_hidden, n_out, n = w2.shape[0], w2.shape[1], bias.size
     rates = np.empty((1, x.shape[1]))
@@ -44,8 +44,8 @@ def learn_samples(x, keys, labels, signs, w1, w2, w2_back, bias, phases, constan
         signed[:, 1:] = phases[:, 1:] * signs[s]
         v = start_potentials(keys[s], n, constants[2])
         counts[s] = 0
-        present(rates[0], keys[s], v, w1, w2, w2_back, bias, labels[s], signed, 0.0, constants, n_hidden, n_out, g1, g2, g2_back,
-                g_bias, at_once, output, counts[s], times, sources, bins, work, lists, none, nobody)
+        present(rates[0], keys[s], v, w1, w2, w2_back, bias, labels[s], signed, 0.0, constants, n_hidden, n_out, g1, g2,
+                g2_back, g_bias, at_once, output, counts[s], times, sources, bins, work, lists, none, nobody)
 
 
 @jit

@@ -8,6 +8,7 @@ from ...errors import ParameterError, unknown_name
 LONGEST = 400.0  # tau_syn or tau_filter per phase: the powers that states are scaled by stay far from overflow
 WAYS = ("two", "three")
 SIGNS = ("random", "fixed")
+INPUTS = ("intervals", "spikes")
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,16 @@ class EqSpikeConfig:
     """The training recipe; times in s, rates as fractions of the highest, 1 / t_ref.
 
     `hidden` neurons; `tau_mem` of all neurons (tau_syn is half of it), `tau_filter` of the two filters that give the change of
-    a rate, `t_ref`, `theta`. `free` and `nudged` last the phases. `phases` "two": free, then nudged with +-beta; "three": free,
-    nudged with +-beta, then with the opposite sign, and learning in the last one only. `sign` "random" draws the sign per
-    presentation, "fixed" keeps beta positive. `rates` of the two layers of weights and their biases fall along half a cosine to
-    a hundredth; a step is rate times the mean over `batch` samples. `at_once` changes every weight at the spike itself, which
-    needs a batch of 1. `bias` is that of all neurons at the start. `chunk` samples are presented after one another by one thread.
+    a rate, `t_ref`, `theta`. `free` and `nudged` last the phases. `phases` "two": free, then nudged by +-beta; "three": then
+    free again, learning with the opposite sign, so that what correlated spikes change at constant rates cancels.
+    `sign` "random" draws the sign per presentation, "fixed" keeps beta positive. `rates` of the two layers (weights, and
+    biases of the neurons they lead to) fall along half a cosine to a hundredth; a step is rate times the mean over `batch`
+    samples. `at_once` changes every weight at the spike itself, which needs a batch of 1. `bias` is that of all neurons at the
+    start. One thread presents `chunk` samples after one another.
+
+    `inputs` "spikes": a spike of an input changes a weight by the momentary change of the other neuron's rate; "intervals": by
+    its mean since the last spike of the input, the end of the phase closing the last interval. That has the same mean and a
+    small part of the variance.
 
     Raises `ParameterError` with the name, the value and the allowed range.
 
@@ -33,11 +39,12 @@ class EqSpikeConfig:
     t_ref: float = 0.004
     theta: float = 0.05
     free: float = 0.2
-    nudged: float = 0.15
+    nudged: float = 0.1
     phases: str = "two"
     sign: str = "random"
-    beta: float = 1.0
-    rates: tuple = (0.6, 0.1)
+    inputs: str = "intervals"
+    beta: float = 0.5
+    rates: tuple = (0.3, 0.03)
     bias: float = 0.3
     batch: int = 8
     at_once: bool = False
@@ -60,7 +67,7 @@ class EqSpikeConfig:
             raise ParameterError(f"rates must have 2 entries, one per layer, got {self.rates!r}")
         for rate in self.rates:
             _check("rates", rate, 0.0)
-        for name, known in (("phases", WAYS), ("sign", SIGNS)):
+        for name, known in (("phases", WAYS), ("sign", SIGNS), ("inputs", INPUTS)):
             if getattr(self, name) not in known:
                 raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
         if self.at_once and self.batch != 1:

@@ -5,8 +5,8 @@ All neurons share tau_syn and tau_mem = 2 tau_syn, so with y = exp(-t / tau_mem)
     V = I + A y + B y^2,    S (synaptic current) = -B y^2,    r1 = P z,    r2 = (Q + P t / tau_f) z,    z = exp(-t / tau_f)
 
 A, B, P, Q are constant between the events of a neuron: an event costs a few exponentials, whatever the number of neurons. Times
-count from the start of the phase. Hidden neurons 0 ... n_hidden - 1, then outputs, then neurons without input that fill the last
-vector. A = -inf marks a refractory neuron.
+count from the start of the phase. Hidden neurons 0 ... n_hidden - 1, then outputs, then neurons without input that fill the
+last vector. A = -inf marks a refractory neuron.
 """
 
 import math
@@ -47,7 +47,8 @@ def first_root(a, b, c, least):
 def _may_cross(a, b, current, first, last, y_end, length, tau_mem, theta):
     """Whether any of the neurons may reach theta within `length` before the time of y_end.
 
-    From its maximum on V is concave for tau_mem ln 2, so it lies below the end point's tangent: V_end - length V'_end bounds it.
+    From its maximum on V is concave for tau_mem ln 2, so it lies below the end point's tangent: V_end - length V'_end bounds
+    it.
     """
     square = y_end * y_end
     ka, kb = y_end * length / tau_mem, 2.0 * square * length / tau_mem
@@ -92,19 +93,22 @@ def _deliver_and_test(a, b, current, weights, fa, fb, y_end, length, tau_mem, th
 
 
 @kernel
-def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constants, n_hidden, n_out, g1, g2, g2_back, g_bias, at_once,
-            output, counts, times, sources, bins, work, lists, spike_times, spike_neurons):
+def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constants, n_hidden, n_out, g1, g2, g2_back, g_bias,
+            at_once, output, counts, times, sources, bins, work, lists, spike_times, spike_neurons):
     """Present one sample; returns the number of recorded spikes.
 
     x [n_in] : rates of the inputs in [0, 1]; key : of its random numbers; v [n] : potentials at the start
     w1 [n_in, n], w2 [n_hidden, n_out], w2_back [n_out, n_hidden] (its transpose), bias [n]; n : padded, see above
-    phases [k, 4] : duration, beta, gains of changes of w1 and of w2 with the biases that belong to them (0: none); read_from : start of the readout within the first phase
-    constants : tau_mem, tau_filter, theta, t_ref
+    phases [k, 4] : duration, beta, gains of changes of w1 and of w2 with the biases that belong to them (0: none); read_from :
+    start of the readout within the first phase
+    constants : tau_mem, tau_filter, theta, t_ref, 1 if spikes of inputs take the mean change of rate since the last one
     g1, g2, g2_back, g_bias : weight changes are added to them; `at_once`: g2 and g2_back are the weights, to be kept alike
     output [3, n_out] : spikes in the readout, the first, the last; counts [2, 4] : spikes of inputs, hidden, outputs while not
-    learning and while learning; times, sources, bins, work [WORK, n], lists [2, n] : scratch; spike_times, spike_neurons : record, if they have room
+    learning and while learning; times, sources, bins, work [WORK, n], lists [2, n] : scratch; spike_times, spike_neurons :
+    record, if they have room
     """
     tau_mem, tau_f, theta, t_ref = constants[0], constants[1], constants[2], constants[3]
+    intervals = constants[4] != 0.0
     tau_syn, n, used = SYN * tau_mem, bias.size, n_hidden + n_out
     total, plastic = 0.0, False
     for k in range(phases.shape[0]):
@@ -145,7 +149,7 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
             n_due = 0
             if arriving >= 0:
                 counts[learning, INPUT] += 1
-                if learning:
+                if gain != 0.0 and not intervals:
                     z = gain * jump_f * math.exp(-t / tau_f)
                     c = z * (1.0 - t / tau_f)
                     row = g1[arriving]
@@ -234,6 +238,12 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
             p[i], q[i] = p[i] * z, (q[i] + p[i] * end / tau_f) * z
             if learning:
                 g_bias[i] += (gain if i < n_hidden else gain2) * (q[i] - start2[i])
+        if intervals and gain != 0.0:  # all spikes of an input together, and the end of the phase closes the last interval
+            for j in range(x.size):
+                if x[j] > 0.0:
+                    row = g1[j]
+                    for i in range(n_hidden):
+                        row[i] += gain * x[j] * (q[i] - start2[i])
         for k in range(n_out):
             own[k] *= y * y
         for m in range(n_held):

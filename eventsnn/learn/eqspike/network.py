@@ -31,7 +31,8 @@ class EqSpikeNetwork:
     """Weights, biases and constants of an EqSpike network.
 
     w1 [n_in, n_hidden], w2 [n_hidden, n_out] (used in both directions); bias [n_hidden + n_out]; in units in which the synaptic
-    current is the weighted sum of rates, as fractions of 1 / t_ref. tau_mem, t_ref in s; tau_syn = tau_mem / 2; theta : threshold
+    current is the weighted sum of rates, as fractions of 1 / t_ref. tau_mem, t_ref in s; tau_syn = tau_mem / 2; theta :
+    threshold
 
     Raises `ParameterError` for shapes that do not fit, weights that are not finite, and constants that are not > 0.
 
@@ -63,9 +64,9 @@ class EqSpikeNetwork:
         """Time constant of the synapses, s."""
         return self.tau_mem / 2.0
 
-    def constants(self, tau_filter=1.0):
-        """What the kernels take: tau_mem, tau_filter, theta, t_ref."""
-        return np.array([self.tau_mem, tau_filter, self.theta, self.t_ref])
+    def constants(self, tau_filter=1.0, intervals=True):
+        """What the kernels take, see `present`."""
+        return np.array([self.tau_mem, tau_filter, self.theta, self.t_ref, float(intervals)])
 
     def padded(self):
         """(w1, w2, w2 transposed, bias) with neurons filled up to whole vectors; copies."""
@@ -80,7 +81,7 @@ class EqSpikeNetwork:
         return start_potentials(np.uint64(START), self.bias.size, self.theta)
 
     def events(self, pixels, key, until):
-        """(times s, inputs) of the periodic spikes of one sample, pixels [n_in] in 0 ... 255, their phases hashed from `key`."""
+        """(times s, inputs) of the periodic spikes of one sample, pixels [n_in] of 255, their phases hashed from `key`."""
         return input_events(np.asarray(pixels) / 255.0, np.uint64(key), float(until), self.t_ref)
 
     def free_phases(self, pixels, until, seed=0, threads=1):

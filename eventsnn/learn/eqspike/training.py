@@ -1,8 +1,8 @@
 """EqSpike: equilibrium propagation by local updates that spikes drive.
 
 The rule is derived from continual equilibrium propagation (Ernoult et al. 2020) and follows what the abstract of Martin et al.,
-"EqSpike: spike-driven equilibrium propagation for neuromorphic implementations", iScience 24(4), 2021, says; it was not compared
-with the equations there. See docs/eqspike.md.
+"EqSpike: spike-driven equilibrium propagation for neuromorphic implementations", iScience 24(4), 2021, says; it was not
+compared with the equations there. See docs/eqspike.md.
 """
 
 import json
@@ -78,7 +78,8 @@ def schedule(config):
     free, beta = [config.free, 0.0, 0.0, 0.0], config.beta
     if config.phases == "two":
         return np.array([free, [config.nudged, beta, 1.0 / beta, 1.0 / beta]])
-    return np.array([free, [config.nudged, beta, 0.0, 0.0], [config.nudged, -beta, -0.5 / beta, -0.5 / beta]])
+    gain = 0.5 / beta  # rates move, and then back
+    return np.array([free, [config.nudged, beta, gain, gain], [config.nudged, 0.0, -gain, -gain]])
 
 
 def counted(counts, sizes):
@@ -101,9 +102,9 @@ def counted(counts, sizes):
 def train(config=None, *, data, progress=True, checkpoint=None, resume=None):
     """Train an EqSpike network; returns an `EqSpikeResult`.
 
-    data : {"train": (pixels uint8 [m, n_in], labels int [m]), ...}, with "validation" and "test" if there are; the last is looked
-    at once, at the end. checkpoint : .npz file, replaced atomically after every epoch and every `checkpoint_seconds`; resume : such
-    a file to go on from, with bit-identical results. Nothing depends on `config.threads` but the time.
+    data : {"train": (pixels uint8 [m, n_in], labels int [m]), ...}, with "validation" and "test" if there are; the last is
+    looked at once, at the end. checkpoint : .npz file, replaced atomically after every epoch and every `checkpoint_seconds`;
+    resume : such a file to go on from, with bit-identical results. Nothing depends on `config.threads` but the time.
 
     Raises `InputError` for data that do not fit, `FormatError` for a checkpoint that is damaged or of another recipe.
 
@@ -153,7 +154,8 @@ def initial_network(config, n_in, n_out):
     """
     draw, n = np.random.default_rng([config.seed, 0, 0]), config.hidden
     w1, w2 = (draw.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / sum(shape)) for shape in ((n_in, n), (n, n_out)))
-    return EqSpikeNetwork(w1, w2, np.full(n + n_out, config.bias), tau_mem=config.tau_mem, t_ref=config.t_ref, theta=config.theta)
+    return EqSpikeNetwork(w1, w2, np.full(n + n_out, config.bias), tau_mem=config.tau_mem, t_ref=config.t_ref,
+                          theta=config.theta)
 
 
 def _checked(name, pixels, labels):
@@ -191,7 +193,7 @@ def _run_epoch(state, config, data, pool, bar, checkpoint):
     order, keys = draw.permutation(m), keys_of(config.seed, state.epoch + 1, m)
     signs = np.where(draw.random(m) < 0.5, -1.0, 1.0) if config.sign == "random" else np.ones(m)
     changes, phases = _Changes(config, state), schedule(config)
-    constants = np.array([config.tau_mem, config.tau_filter, config.theta, config.t_ref])
+    constants = _network(config, state).constants(config.tau_filter, config.inputs == "intervals")
     batches = -(-m // config.batch)
     saved = begun = time.perf_counter()
 
@@ -251,7 +253,8 @@ def _recipe(config):
 def _save(path, config, state):
     with atomic_path(path) as partial, open(partial, "wb") as file:
         np.savez(file, recipe=json.dumps(_recipe(config)), w1=state.w1, w2=state.w2, bias=state.bias, counts=state.counts,
-                 numbers=np.array([state.epoch, state.done, state.presented]), seconds=state.seconds, curve=np.array(state.curve))
+                 numbers=np.array([state.epoch, state.done, state.presented]), seconds=state.seconds,
+                 curve=np.array(state.curve))
 
 
 def _load(path, config, state):
