@@ -5,11 +5,10 @@ import numpy as np
 from ...errors import unknown_name
 from .config import EqSpikeConfig
 
-TEST_UNTIL = {"digits": 0.2, "mnist": 0.2}  # s a sample is shown for when a trained network is tested
 # task -> (data, settings, {preset: what it changes})
 RECIPES = {
-    "eqspike-digits": ("digits", {"rates": (0.3, 0.03)}, {"quick": {"epochs": 8}, "paper": {"epochs": 40}}),
-    "eqspike-mnist": ("mnist", {}, {"quick": {"epochs": 1}, "paper": {"epochs": 10}}),
+    "eqspike-digits": ("digits", {"rates": (0.5, 0.1)}, {"quick": {"epochs": 8}, "paper": {"epochs": 40}}),
+    "eqspike-mnist": ("mnist", {"rates": (0.3, 0.1)}, {"quick": {"epochs": 1}, "paper": {"epochs": 10}}),
 }
 
 
