@@ -35,7 +35,7 @@ class State:
 
 
 def _recipe(config):
-    """What must agree between a checkpoint and the run that resumes it; with a constant or stepped rate more epochs may follow."""
+    """What must agree between a checkpoint and the run that resumes it; unless the rate is "cosine" more epochs may follow."""
     free = ("threads", "checkpoint_every") + (() if config.schedule == "cosine" else ("epochs",))
     return {name: value for name, value in json.loads(json.dumps(asdict(config))).items() if name not in free}
 
@@ -51,7 +51,7 @@ def save_checkpoint(path, config, state):
 def load_checkpoint(path, config, state):
     """Fill `state`, new for the same recipe, from the file `path`.
 
-    Raises `FormatError` for a file that is damaged or of another recipe, `ParameterError` where it has more epochs than asked for.
+    Raises `FormatError` for a file that is damaged or of another recipe, `ParameterError` if it has more epochs than asked for.
     """
     name = os.path.basename(path)
     try:

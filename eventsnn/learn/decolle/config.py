@@ -20,12 +20,13 @@ class Config:
     timer : steps between two updates of the weights; gather : "sum", gradients of all steps since the last update are added,
         or "last", the gradient of the step of the update alone
     error_threshold : error-triggered learning: errors |Y - target| no larger than this change nothing
-    optimiser : "adamax" with decay 0.95 and no momentum, or "sgd"; rate, schedule: "constant", "cosine" (to a hundredth over all
-        epochs), "steps" (from epoch `rate_every` on rate / (rate_factor floor(epoch / rate_every)))
+    optimiser : "adamax" with decay 0.95 and no momentum, or "sgd"; rate, schedule: "constant", "cosine" (to a hundredth over
+        all epochs), "steps" (from epoch `rate_every` on rate / (rate_factor floor(epoch / rate_every)))
     dropout : of the readout's inputs, in training only; activity, silence : factors of the two regularisers (see `kernels`)
-    init : "normal", or "scaled": weights and biases are then scaled layer by layer until U has mean 0 and variance 1 at the end of
-        the window, on the first samples
+    init : "normal", or "scaled": weights and biases are then scaled layer by layer until U has mean 0 and variance 1 at the end
+        of the window, on the first samples
     alpha, beta, gamma, rho, gain : see `network.Constants`
+    peak, shift : see `inputs.PoissonImages`; side, bin, most, shift, random_start : see `inputs.Recordings`
     checkpoint_every : epochs. Results do not depend on `threads`.
 
     Raises `ParameterError` for values out of range.
@@ -60,6 +61,10 @@ class Config:
     gain: float = 20.0
     peak: float = 0.2
     shift: int = 0
+    side: int = 17
+    bin: float = 1e-3
+    most: int = 1
+    random_start: int = 0
     seed: int = 0
     threads: int = 1
     checkpoint_every: int = 1
@@ -70,8 +75,8 @@ class Config:
             if getattr(self, name) not in known:
                 raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
         for name in ("steps", "test_steps", "timer", "rate_every", "batch", "epochs", "threads", "checkpoint_every", "burn_in",
-                     "shift", "seed"):
-            value, least = getattr(self, name), 0 if name in ("burn_in", "shift", "seed") else 1
+                     "shift", "seed", "side", "most", "random_start"):
+            value, least = getattr(self, name), 0 if name in ("burn_in", "shift", "seed", "random_start") else 1
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ParameterError(f"{name} must be a whole number >= {least}, got {value!r}")
         if self.burn_in >= min(self.steps, self.test_steps):
@@ -84,5 +89,7 @@ class Config:
         for name in ("alpha", "beta", "gamma", "dropout"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ParameterError(f"{name} must lie in [0, 1), got {getattr(self, name)!r}")
+        if not 0.0 < self.bin < float("inf"):
+            raise ParameterError(f"bin must be a finite number of seconds > 0, got {self.bin!r}")
         if not 0.0 < self.peak <= 1.0:
             raise ParameterError(f"peak must lie in (0, 1], got {self.peak!r}")

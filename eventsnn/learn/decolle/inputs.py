@@ -58,7 +58,7 @@ class PoissonImages:
 class Recordings:
     """Recordings of an event camera: their events, sorted by time, in bins of `bin` s; a bin is a step.
 
-    recordings : list of `data.events.Events`; labels [n]; size : pixels on a side of the sensor
+    recordings : `data.events.Events`, one after the other; labels [n]; size : pixels on a side of the sensor
     side : pixels on a side that are left after adding up blocks; what is beyond side x (size // side) is cut off on all sides
     most : counts per bin and pixel are cut to this
     shift : as in `PoissonImages`, in pixels that are left. random_start : training windows begin anywhere between 0 and the end
@@ -76,7 +76,7 @@ class Recordings:
             raise ParameterError(f"side must be from 1 to size = {size}, got {side!r}")
         if not 0.0 < bin < np.inf or not 1 <= most <= 255:
             raise ParameterError(f"bin must be > 0 and most from 1 to 255, got {bin!r} and {most!r}")
-        self.shape, self.labels = (side, side, 2), labels_of(labels, len(recordings))
+        self.shape = (side, side, 2)
         self.most, self.shift, self.random_start, self.seed = most, shift, random_start, int(seed)
         block = size // side
         edge = (size - block * side) // 2
@@ -87,6 +87,7 @@ class Recordings:
             inside = (x >= 0) & (x < side) & (y >= 0) & (y < side)
             steps.append(np.floor(events.t[inside] / bin + 1e-6).astype(np.int32))
             index.append(((y * side + x) * 2 + events.p)[inside].astype(np.int32))
+        self.labels = labels_of(labels, len(steps))
         self.first = np.concatenate([[0], np.cumsum([len(s) for s in steps])]).astype(np.int64)
         self.step, self.index = np.concatenate(steps), np.concatenate(index)
         self.lengths = np.array([s[-1] + 1 if len(s) else 0 for s in steps])

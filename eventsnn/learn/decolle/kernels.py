@@ -227,9 +227,9 @@ def local_errors(u, s, g, offset, labels, keys, step, dropped, trigger, share, y
 
 @kernel
 def regularise(u, activity, silence, share, delta):
-    """Add to delta [b, n] the derivative of activity mean [U + 0.01]+ + silence [mean(0.1 - logistic(U))]+; share : 1 / (batch n).
+    """Add to delta [b, n] the derivative of activity mean [U + 0.01]+ + silence [mean(0.1 - logistic(U))]+.
 
-    The second mean is over the samples given here. Returns the two terms, times share.
+    share : 1 / (batch n). The second mean is over the samples given here. Returns the two terms, times share.
     """
     cost, quiet = 0.0, 0.0
     for i in range(u.shape[0]):

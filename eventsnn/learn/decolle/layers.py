@@ -1,4 +1,4 @@
-"""What DECOLLE computes for part of a batch: the traces and membranes of all layers, one step of them, and one step of learning.
+"""What DECOLLE computes for part of a batch: traces and membranes of all layers, steps, and learning.
 
 A part holds, per sample, two traces per input (P, Q) and per neuron U, R and a spike, whatever the number of steps: nothing of
 the past is kept. (A convolution also holds P once per place where a kernel reads it.)
@@ -66,16 +66,16 @@ class Part:
     def steps(self, count):
         """The next `count` steps of all layers, at most `span`, on the spikes or counts in `inputs` [:count].
 
-        Afterwards u, s [span, b, n_out] of `state[l]` hold these steps.
+        Afterwards u, s [span, b, n_out] of `state[layer]` hold these steps.
         """
         inputs = self.inputs
-        for l, (stage, state) in enumerate(zip(self.network.stages, self.state)):
+        for layer, (stage, state) in enumerate(zip(self.network.stages, self.state)):
             kernels.filtered(state.p, self.last, state.q, inputs[:count].reshape(count, -1), *self.decays)
             rows = count * self.b * stage.places
             if stage.kernel:
                 kernels.patches(state.image_p[:count * self.b], stage.padding, stage.kernel, state.seen[:rows])
-            np.matmul(state.seen[:rows], self.parameters.weights[l].T, out=state.rows_u[:rows])
-            kernels.fire(state.full_u[:count], state.r, state.full_s, self.last, self.parameters.biases[l], *self.recover)
+            np.matmul(state.seen[:rows], self.parameters.weights[layer].T, out=state.rows_u[:rows])
+            kernels.fire(state.full_u[:count], state.r, state.full_s, self.last, self.parameters.biases[layer], *self.recover)
             if stage.pool > 1:
                 many = count * self.b
                 kernels.pooled(state.image_u[:many], stage.pool, state.image_out[:many], state.who[:many], state.image_s[:many])
@@ -84,42 +84,43 @@ class Part:
 
     def decide(self, step):
         """Let every layer vote for the class of its largest readout in `step` of the last `steps`; count what is sent on."""
-        for l, state in enumerate(self.state):
-            kernels.read_out(state.s[step], *self.readouts[l], self.y)
-            kernels.vote(self.y, self.votes[l])
-            self.spikes[l] += int(state.s[step].sum(dtype=np.int64))
+        for layer, state in enumerate(self.state):
+            kernels.read_out(state.s[step], *self.readouts[layer], self.y)
+            kernels.vote(self.y, self.votes[layer])
+            self.spikes[layer] += int(state.s[step].sum(dtype=np.int64))
 
     def learn(self, labels, keys, first, stop, begun, batch, config, gradients, fresh):
         """Add the local gradients of the steps first ... stop - 1 of the last `steps` to `gradients` (`Parameters`).
 
-        labels [b]; keys uint64 [layers, b] and the number `begun` of step 0 fix the dropout; batch : samples of the whole batch;
-        fresh : gradients are overwritten. Returns the sum of the losses of each layer over samples and steps, and how often a
-        sample learned.
+        labels [b]; keys uint64 [layers, b] and the number `begun` of step 0 fix the dropout; batch : samples of the whole
+        batch; fresh : gradients are overwritten. Returns the sum of the losses of each layer over samples and steps, and how often
+        a sample learned.
         """
         losses, learning = np.zeros(len(self.state)), 0
         dropped = round(config.dropout * 65536)
         share = self.kind(1.0 / (batch * self.network.classes))
-        for l, (stage, state) in enumerate(zip(self.network.stages, self.state)):
+        for layer, (stage, state) in enumerate(zip(self.network.stages, self.state)):
             for step in range(first, stop):
                 u, delta = state.u[step], state.delta[step]
-                loss, active = kernels.local_errors(u, state.s[step], *self.readouts[l], labels, keys[l], begun + step, dropped,
-                                                    config.error_threshold, share, self.y, delta)
-                losses[l] += loss / self.network.classes
+                loss, active = kernels.local_errors(u, state.s[step], *self.readouts[layer], labels, keys[layer], begun + step,
+                                                    dropped, config.error_threshold, share, self.y, delta)
+                losses[layer] += loss / self.network.classes
                 learning += active
                 if config.activity > 0.0 or config.silence > 0.0:
-                    losses[l] += batch * kernels.regularise(u, config.activity, config.silence, 1.0 / (batch * stage.n_out), delta)
+                    share_u = 1.0 / (batch * stage.n_out)
+                    losses[layer] += batch * kernels.regularise(u, config.activity, config.silence, share_u, delta)
             if stage.pool > 1:
                 some = slice(first * self.b, stop * self.b)
                 kernels.unpooled(state.image_delta[some], stage.pool, state.who[some], state.image_full[some])
             rows = slice(first * self.b * stage.places, stop * self.b * stage.places)
-            delta, target = state.rows_delta[rows], gradients.weights[l]
+            delta, target = state.rows_delta[rows], gradients.weights[layer]
             if fresh:
                 np.matmul(delta.T, state.seen[rows], out=target)
             else:
                 more = state.product(target.shape)
                 np.matmul(delta.T, state.seen[rows], out=more)
                 kernels.add(target.ravel(), more.ravel())
-            kernels.add_columns(delta, gradients.biases[l], fresh)
+            kernels.add_columns(delta, gradients.biases[layer], fresh)
         return losses, learning
 
 
@@ -133,8 +134,8 @@ class _State:
         self.image_p = self.p.reshape(span * b, height, width, channels)
         self.seen = np.zeros((span * rows, stage.fan_in), kind) if stage.kernel else self.p.reshape(span * b, stage.n_in)
         self.r = np.zeros((rows, stage.channels), kind)
-        self.full_u, self.full_s = np.zeros((span, rows, stage.channels), kind), np.zeros((span, rows, stage.channels), np.uint8)
-        full_delta = np.zeros((span, rows, stage.channels), kind)
+        full = span, rows, stage.channels
+        self.full_u, self.full_s, full_delta = np.zeros(full, kind), np.zeros(full, np.uint8), np.zeros(full, kind)
         self.rows_u, self.rows_delta = (a.reshape(span * rows, stage.channels) for a in (self.full_u, full_delta))
         self.memory = [self.p, self.q, self.r, self.full_s]
         self._more = None

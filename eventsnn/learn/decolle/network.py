@@ -69,15 +69,15 @@ class DecolleNetwork:
         self.classes = len(readouts[0][1])
         self.parameters = Parameters(self.stages, np.float64)
         self.readouts = []
-        for l, stage in enumerate(self.stages):
-            self.parameters.weights[l][:] = _array(weights[l], f"weights[{l}]", (stage.channels, stage.fan_in))
-            self.parameters.biases[l][:] = _array(biases[l], f"biases[{l}]", (stage.channels,))
-            self.readouts.append((_array(readouts[l][0], f"readouts[{l}]", (self.classes, stage.n_out)),
-                                  _array(readouts[l][1], f"readouts[{l}]", (self.classes,))))
+        for layer, stage in enumerate(self.stages):
+            self.parameters.weights[layer][:] = _array(weights[layer], f"weights[{layer}]", (stage.channels, stage.fan_in))
+            self.parameters.biases[layer][:] = _array(biases[layer], f"biases[{layer}]", (stage.channels,))
+            self.readouts.append((_array(readouts[layer][0], f"readouts[{layer}]", (self.classes, stage.n_out)),
+                                  _array(readouts[layer][1], f"readouts[{layer}]", (self.classes,))))
 
     @classmethod
     def draw(cls, shape, layers, classes, draw, readout=0.5, constants=None):
-        """A random network: weights normal with variance 1 / fan in, biases 0, readouts uniform within +-readout / sqrt(fan in).
+        """A random network: weights normal with variance 1 / fan in, biases 0, readouts uniform in +-readout / sqrt(fan in).
 
         `draw` is a NumPy generator.
 
@@ -158,9 +158,9 @@ class DecolleNetwork:
         net, c = es.Network(), self.constants
         net.add("input", es.Input(self.n_in))
         before, given = "input", self.stages[0].given
-        for l, stage in enumerate(self.stages):
-            bias, weights = self.biases[l], c.gain * self.weights[l]
-            net.add(f"layer{l}", es.grid.DECOLLE(stage.n, alpha=c.alpha, beta=c.beta, gamma=c.gamma, rho=c.rho,
+        for layer, stage in enumerate(self.stages):
+            bias, weights = self.biases[layer], c.gain * self.weights[layer]
+            net.add(f"layer{layer}", es.grid.DECOLLE(stage.n, alpha=c.alpha, beta=c.beta, gamma=c.gamma, rho=c.rho,
                                                  bias=np.repeat(bias, stage.places)))
             height, width, channels = stage.given
             if stage.kernel:
@@ -168,13 +168,13 @@ class DecolleNetwork:
                 edges = es.Conv2d(np.ascontiguousarray(kernel), (channels, height, width), 1, stage.padding)
             else:
                 edges = es.Dense(np.ascontiguousarray(weights[:, order(given)].T))
-            net.connect(before, f"layer{l}", edges)
-            before, given = f"layer{l}", stage.pooled
+            net.connect(before, f"layer{layer}", edges)
+            before, given = f"layer{layer}", stage.pooled
             if stage.pool > 1:
-                net.add(f"pool{l}", es.GridNeuron(stage.n_out, matrix=[[0.0]], jump=[[1.0]], threshold=0.5, strict=False))
+                net.add(f"pool{layer}", es.GridNeuron(stage.n_out, matrix=[[0.0]], jump=[[1.0]], threshold=0.5, strict=False))
                 source, target = _members(stage)
-                net.connect(before, f"pool{l}", es.Sparse(source=source, target=target, weight=1.0))
-                before = f"pool{l}"
+                net.connect(before, f"pool{layer}", es.Sparse(source=source, target=target, weight=1.0))
+                before = f"pool{layer}"
         return net
 
     def senders(self):
@@ -183,18 +183,14 @@ class DecolleNetwork:
         >>> DecolleNetwork.draw((6, 6, 1), ["2c3m2", 8], 3, np.random.default_rng(0)).senders()
         ['pool0', 'layer1']
         """
-        return [f"{'pool' if stage.pool > 1 else 'layer'}{l}" for l, stage in enumerate(self.stages)]
+        return [f"{'pool' if stage.pool > 1 else 'layer'}{layer}" for layer, stage in enumerate(self.stages)]
 
     def encode(self, inputs):
-        """`Spikes` of "input" for one sample of 0 and 1 [T, n_in], step t at t ms.
-
-        Raises `InputError` for counts above 1: an `Input` of the engine spikes once in a step.
-        """
-        inputs = np.asarray(inputs)
-        if inputs.size and inputs.max() > 1:
-            raise InputError(f"inputs of the event engine must be 0 or 1 in every step, got {inputs.max()}")
-        steps, neurons = np.nonzero(inputs[:, order(self.stages[0].given)])
-        return Spikes(steps * STEP, neurons)
+        """`Spikes` of "input" for one sample [T, n_in], step t at t ms; a count of two is two spikes at once."""
+        inputs = np.asarray(inputs)[:, order(self.stages[0].given)]
+        steps, neurons = np.nonzero(inputs)
+        many = inputs[steps, neurons]
+        return Spikes(np.repeat(steps, many) * STEP, np.repeat(neurons, many))
 
     def spikes_of(self, run, steps):
         """Spikes of a `Run` of `to_network` as uint8 [steps, n_out] per layer, numbered as here."""
@@ -207,14 +203,14 @@ class DecolleNetwork:
             found.append(array)
         return found
 
-    def votes_of(self, run, steps, burn_in):
-        """Votes [layers, classes] of a `Run` of `to_network`, of all steps from `burn_in` on."""
-        votes = np.zeros((len(self.stages), 1, self.classes), np.int64)
-        for l, spikes in enumerate(self.spikes_of(run, steps)):
+    def winners_of(self, run, steps, burn_in):
+        """Class of the largest readout in every step from `burn_in` on, of a `Run` of `to_network`: [layers, number of them]."""
+        found = np.zeros((len(self.stages), steps - burn_in), np.int64)
+        for layer, spikes in enumerate(self.spikes_of(run, steps)):
             y = np.zeros((steps - burn_in, self.classes))
-            kernels.read_out(spikes[burn_in:], np.ascontiguousarray(self.readouts[l][0].T), self.readouts[l][1], y)
-            votes[l, 0] = np.bincount(y.argmax(axis=1), minlength=self.classes)
-        return votes[:, 0]
+            kernels.read_out(spikes[burn_in:], np.ascontiguousarray(self.readouts[layer][0].T), self.readouts[layer][1], y)
+            found[layer] = y.argmax(axis=1)
+        return found
 
 
 def order(shape):

@@ -73,8 +73,8 @@ def stages(shape, layers):
         else:
             parts = re.fullmatch(r"(\d+)c(\d+)(?:p(\d+))?(?:m(\d+))?", str(word))
             if not parts or isinstance(word, bool):
-                raise ParameterError(f"layers holds {word!r}; a layer is a number of neurons >= 1, or channels and kernel such as "
-                                     f"'16c7', with padding 'p2' and max pool 'm2' behind it")
+                raise ParameterError(f"layers holds {word!r}; a layer is a number of neurons >= 1, or channels and kernel such "
+                                     f"as '16c7', with padding 'p2' and max pool 'm2' behind it")
             channels, kernel, padding, pool = (int(v or default) for v, default in zip(parts.groups(), (0, 0, 0, 1)))
             size = [n + 2 * padding - kernel + 1 for n in shape[:2]]
             if min(channels, kernel, pool, *size) < 1 or min(n // max(pool, 1) for n in size) < 1:

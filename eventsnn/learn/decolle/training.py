@@ -29,8 +29,8 @@ INIT_SAMPLES, INIT_ROUNDS = 32, 10
 class TrainingResult:
     """What `train` returns.
 
-    `network` is that of `best_epoch` (counted from 0; best validation accuracy of the last layer, the earlier of equals), or the
-    last one where there are no validation data; `final_network` that of the last epoch. `curve`: an [epochs, layers] array each
+    `network` is that of `best_epoch` (counted from 0; best validation accuracy of the last layer, the earlier of equals), or
+    the last one where there are no validation data; `final_network` that of the last epoch. `curve`: an [epochs, layers] array each
     for "loss", "accuracy" (validation) and "activity" (spikes per step and output, validation). Accuracies are one per layer,
     None without such data. `seconds` is the time of this call.
     """
@@ -81,8 +81,8 @@ def learning_rate(config, epoch):
 def train(config, data, *, progress=True, checkpoint=None, resume=None):
     """Train a network on `data`, a dict "train", and if given "validation" and "test" -> `PoissonImages` or `Recordings`.
 
-    checkpoint : .npz file, replaced atomically every `config.checkpoint_every` epochs and at the end; resume : such a file to go on
-    from, with the same bits as without the interruption. The test set is looked at once, at the end. Returns a `TrainingResult`.
+    checkpoint : .npz file, replaced atomically every `config.checkpoint_every` epochs and at the end; resume : such a file to go
+    on from, with the same bits as without the interruption. The test set is looked at once, at the end; a `TrainingResult`.
 
     Raises `InputError` for data of different shapes, `FormatError` for a checkpoint that is damaged or of another recipe, and
     `ParameterError`.
@@ -121,7 +121,8 @@ def train(config, data, *, progress=True, checkpoint=None, resume=None):
     curve = {name: np.array(values) for name, values in state.curve.items()}
     score = None
     if "test" in data:
-        score = accuracy(best, data["test"], steps=config.test_steps, burn_in=config.burn_in, threads=config.threads)[0].tolist()
+        window = {"steps": config.test_steps, "burn_in": config.burn_in, "threads": config.threads}
+        score = accuracy(best, data["test"], **window)[0].tolist()
     at_best = curve["accuracy"][state.best_epoch].tolist() if "validation" in data else None
     return TrainingResult(config, best, final, curve, state.best_epoch, at_best, score, time.perf_counter() - started)
 
@@ -149,7 +150,7 @@ def _scale(network, images, config):
     As the authors' later code does: layer by layer, on the last step of a small batch, within 0.1 and 0.2.
     """
     samples = np.arange(min(INIT_SAMPLES, len(images)))
-    for l in range(len(network.stages)):
+    for layer in range(len(network.stages)):
         for _ in range(INIT_ROUNDS):
             part = network.part(len(samples), np.float32)
             feed = images.begin(samples, TEST, config.steps, False)
@@ -159,12 +160,12 @@ def _scale(network, images, config):
                     for step in range(count):
                         feed(begun + step, part.inputs[step])
                     part.steps(count)
-            u = part.state[l].full_u[part.last].astype(np.float64)
+            u = part.state[layer].full_u[part.last].astype(np.float64)
             mean, variance = u.mean(), u.var()
             if abs(variance - 1.0) <= 0.1 and abs(mean) <= 0.2 or variance == 0.0:
                 break
-            network.weights[l][:] /= math.sqrt(variance)
-            network.biases[l][:] -= mean / math.sqrt(variance)
+            network.weights[layer][:] /= math.sqrt(variance)
+            network.biases[layer][:] -= mean / math.sqrt(variance)
 
 
 def _epoch(state, config, data, run):
@@ -203,7 +204,7 @@ def train_batch(state, config, images, samples, rate, run=map):
     gradients = [Parameters(state.network.stages, np.float32, row) for row in state.gradients]
     feeds = [images.begin(group, state.epoch, config.steps, True) for group in groups]
     layers = range(len(state.network.stages))
-    keys = [np.array([_keys(config.seed, DROP + l, state.epoch, group) for l in layers]) for group in groups]
+    keys = [np.array([_keys(config.seed, DROP + layer, state.epoch, group) for layer in layers]) for group in groups]
     for part in parts:
         part.reset()
 
