@@ -93,8 +93,8 @@ class Part:
         """Add the local gradients of the steps first ... stop - 1 of the last `steps` to `gradients` (`Parameters`).
 
         labels [b]; keys uint64 [layers, b] and the number `begun` of step 0 fix the dropout; batch : samples of the whole
-        batch; fresh : gradients are overwritten. Returns the sum of the losses of each layer over samples and steps, and how often
-        a sample learned.
+        batch; fresh : gradients are overwritten. Returns the sum of the losses of each layer over samples and steps, and how
+        often a sample learned.
         """
         losses, learning = np.zeros(len(self.state)), 0
         dropped = round(config.dropout * 65536)

@@ -204,7 +204,7 @@ class DecolleNetwork:
         return found
 
     def winners_of(self, run, steps, burn_in):
-        """Class of the largest readout in every step from `burn_in` on, of a `Run` of `to_network`: [layers, number of them]."""
+        """Class of the largest readout in every step from `burn_in` on, of a `Run` of `to_network`: [layers, so many]."""
         found = np.zeros((len(self.stages), steps - burn_in), np.int64)
         for layer, spikes in enumerate(self.spikes_of(run, steps)):
             y = np.zeros((steps - burn_in, self.classes))

@@ -13,9 +13,9 @@ DIGITS = {"layers": (120, 120), "peak": 0.4, "schedule": "cosine"}
 MNIST = {"layers": (400, 300, 200), "steps": 60, "burn_in": 30, "test_steps": 100, "timer": 3, "gather": "last", "peak": 0.5,
          "dropout": 0.25, "readout": 1.0, "gain": 5.0, "rate": 4e-3, "shift": 1, "schedule": "cosine"}
 # bins of 2.5 ms: alpha and beta are those of the time constants of 32.8 and 12.0 ms
-NMNIST = {"layers": ("16c5m2", "32c3", 200), "steps": 120, "burn_in": 24, "test_steps": 120, "bin": 2.5e-3, "alpha": 0.9267,
+NMNIST = {"layers": ("16c5m2", 300, 200), "steps": 120, "burn_in": 24, "test_steps": 120, "bin": 2.5e-3, "alpha": 0.9267,
           "beta": 0.8119, "timer": 4, "gather": "last", "batch": 50, "shift": 1, "schedule": "cosine", "dropout": 0.25,
-          "readout": 1.0}
+          "readout": 1.0, "gain": 10.0, "rate": 2e-3}
 NMNIST_PAPER = {"layers": (1000, 1000, 1000), "side": 34, "steps": 300, "burn_in": 60, "test_steps": 300, "batch": 72,
                 "rate": 3e-4, "schedule": "steps", "rate_every": 20, "rate_factor": 2.0, "epochs": 300}
 GESTURE = {"layers": ("64c7p2m2", "128c7p2", "128c7p2m2"), "side": 32, "steps": 500, "burn_in": 100, "test_steps": 1800,
@@ -28,7 +28,7 @@ GESTURE_SMALL = {"layers": ("16c5m2", "32c3m2", 64), "side": 16, "steps": 140, "
 RECIPES = {
     "decolle-digits": ("digits", {"quick": DIGITS | {"epochs": 12}, "paper": DIGITS | {"epochs": 40}}),
     "decolle-mnist": ("mnist", {"quick": MNIST | {"epochs": 1}, "paper": MNIST | {"epochs": 10}}),
-    "decolle-nmnist": ("nmnist", {"quick": NMNIST | {"epochs": 20}, "paper": NMNIST_PAPER}),
+    "decolle-nmnist": ("nmnist", {"quick": NMNIST | {"epochs": 16}, "paper": NMNIST_PAPER}),
     "decolle-gesture": ("gesture", {"quick": GESTURE_SMALL, "paper": GESTURE}),
 }
 HELD_OUT = {"decolle-mnist": 2000}  # training samples that choose the epoch, where not 0

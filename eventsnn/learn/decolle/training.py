@@ -30,8 +30,8 @@ class TrainingResult:
     """What `train` returns.
 
     `network` is that of `best_epoch` (counted from 0; best validation accuracy of the last layer, the earlier of equals), or
-    the last one where there are no validation data; `final_network` that of the last epoch. `curve`: an [epochs, layers] array each
-    for "loss", "accuracy" (validation) and "activity" (spikes per step and output, validation). Accuracies are one per layer,
+    the last one where there are no validation data; `final_network` that of the last epoch. `curve`: an [epochs, layers] array
+    each for "loss", "accuracy" (validation) and "activity" (spikes per step and output, validation). Accuracies: one per layer,
     None without such data. `seconds` is the time of this call.
     """
 
@@ -81,8 +81,8 @@ def learning_rate(config, epoch):
 def train(config, data, *, progress=True, checkpoint=None, resume=None):
     """Train a network on `data`, a dict "train", and if given "validation" and "test" -> `PoissonImages` or `Recordings`.
 
-    checkpoint : .npz file, replaced atomically every `config.checkpoint_every` epochs and at the end; resume : such a file to go
-    on from, with the same bits as without the interruption. The test set is looked at once, at the end; a `TrainingResult`.
+    checkpoint : .npz file, replaced atomically every `config.checkpoint_every` epochs and at the end; resume : such a file to
+    go on from, with the same bits as without the interruption. The test set is looked at once, at the end; a `TrainingResult`.
 
     Raises `InputError` for data of different shapes, `FormatError` for a checkpoint that is damaged or of another recipe, and
     `ParameterError`.
