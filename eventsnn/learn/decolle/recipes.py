@@ -21,8 +21,8 @@ NMNIST_PAPER = {"layers": (1000, 1000, 1000), "side": 34, "steps": 300, "burn_in
 GESTURE = {"layers": ("64c7p2m2", "128c7p2", "128c7p2m2"), "side": 32, "steps": 500, "burn_in": 100, "test_steps": 1800,
            "batch": 72, "rate": 3.6e-4, "schedule": "steps", "rate_every": 30, "rate_factor": 5.0, "epochs": 200, "most": 255,
            "random_start": 2, "init": "scaled", "gain": 1.0}
-GESTURE_SMALL = {"layers": ("16c5m2", "32c3m2", 64), "side": 16, "steps": 140, "burn_in": 20, "test_steps": 140, "bin": 1e-2,
-                 "alpha": 0.7374, "beta": 0.4346, "batch": 10, "timer": 5, "most": 1, "schedule": "cosine", "epochs": 40,
+GESTURE_SMALL = {"layers": ("16c5m2", "32c3m2", 100), "side": 16, "steps": 140, "burn_in": 20, "test_steps": 140, "bin": 1e-2,
+                 "alpha": 0.7374, "beta": 0.4346, "batch": 10, "timer": 5, "most": 1, "schedule": "cosine", "epochs": 120,
                  "dropout": 0.25, "readout": 1.0}
 # task -> (encoding, {preset: settings})
 RECIPES = {

@@ -223,16 +223,17 @@ def train_batch(state, config, images, samples, rate, run=map):
         return losses, learning
 
     total, counted, first = np.zeros(len(layers)), 0, 0
-    while first < config.steps:
-        stop = config.burn_in if first < config.burn_in else min(first + config.timer, config.steps)
-        found = list(run(lambda which: interval(which, first, stop), range(len(parts))))  # noqa: B023
-        if stop > config.burn_in:
-            total += sum(losses for losses, _ in found)
-            counted += len(samples) * (stop - first if config.gather == "sum" else 1)
-            if any(learning for _, learning in found) or config.activity > 0.0 or config.silence > 0.0:
-                state.updates += 1
-                _update(state, config, len(parts), rate, run)
-        first = stop
+    with one_thread():
+        while first < config.steps:
+            stop = config.burn_in if first < config.burn_in else min(first + config.timer, config.steps)
+            found = list(run(lambda which: interval(which, first, stop), range(len(parts))))  # noqa: B023
+            if stop > config.burn_in:
+                total += sum(losses for losses, _ in found)
+                counted += len(samples) * (stop - first if config.gather == "sum" else 1)
+                if any(learning for _, learning in found) or config.activity > 0.0 or config.silence > 0.0:
+                    state.updates += 1
+                    _update(state, config, len(parts), rate, run)
+            first = stop
     return total, counted
 
 
