@@ -9,7 +9,8 @@ from .config import Config
 from .inputs import PoissonImages, Recordings
 
 SPLITS = ("train", "validation", "test")
-DIGITS = {"layers": (120, 120), "peak": 0.4, "schedule": "cosine"}
+DIGITS = {"layers": (120, 120), "peak": 0.4, "schedule": "cosine", "epochs": 12}
+DIGITS_WIDE = DIGITS | {"layers": (400, 250), "peak": 0.5, "timer": 2, "epochs": 15}
 MNIST = {"layers": (400, 300, 200), "steps": 60, "burn_in": 30, "test_steps": 100, "timer": 3, "gather": "last", "peak": 0.5,
          "dropout": 0.25, "readout": 1.0, "gain": 5.0, "rate": 4e-3, "shift": 1, "schedule": "cosine"}
 # bins of 2.5 ms: alpha and beta are those of the time constants of 32.8 and 12.0 ms
@@ -26,7 +27,7 @@ GESTURE_SMALL = {"layers": ("16c5m2", "32c3m2", 100), "side": 16, "steps": 140, 
                  "dropout": 0.25, "readout": 1.0}
 # task -> (encoding, {preset: settings})
 RECIPES = {
-    "decolle-digits": ("digits", {"quick": DIGITS | {"epochs": 12}, "paper": DIGITS | {"layers": (400, 250), "peak": 0.5, "timer": 2, "epochs": 15}}),
+    "decolle-digits": ("digits", {"quick": DIGITS, "paper": DIGITS_WIDE}),
     "decolle-mnist": ("mnist", {"quick": MNIST | {"epochs": 1}, "paper": MNIST | {"epochs": 10}}),
     "decolle-nmnist": ("nmnist", {"quick": NMNIST | {"epochs": 16}, "paper": NMNIST_PAPER}),
     "decolle-gesture": ("gesture", {"quick": GESTURE_SMALL, "paper": GESTURE}),
