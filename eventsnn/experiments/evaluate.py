@@ -159,8 +159,8 @@ def chip_of(facts, chip_seed=None):
 def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False, hardware=None, chip_seed=None):
     """Rerun the test set of a model (shipped name or file) through the event engine; returns a summary dict.
 
-    A plain network is converted first, see `evaluate_asnn`; kinds of files in `registry.EVALUATORS` go to the module named there.
-    `hardware` "brainscales2": on the chip that the model was trained on, or on chip `chip_seed`.
+    A plain network is converted first, see `evaluate_asnn`; kinds of files in `registry.EVALUATORS` go to the module named
+    there. `hardware` "brainscales2": on the chip that the model was trained on, or on chip `chip_seed`.
 
     `limit`: only so many samples. Raises `ParameterError` for a limit below 1, and as `load_model` and `data_of` do.
     """

@@ -14,8 +14,9 @@ CHOSEN = "epoch and seed by validation accuracy; the test set was looked at once
 def train_task(task, preset="quick", seed=0, seeds=1, out=None, threads=0, changes=None, progress=False, chip_seed=0):
     """Train with seeds seed, seed + 1, ...; write `out` (default <task>.h5), the best on validation data; return a summary.
 
-    Tasks whose first word is in `registry.TRAINERS` are trained by the module named there. Tasks for a chip are trained with the chip `chip_seed` in the loop. A checkpoint lies beside `out` while a seed is being
-    trained; the same call goes on from there after an interruption.
+    Tasks whose first word is in `registry.TRAINERS` are trained by the module named there. Tasks for a chip are trained with
+    the chip `chip_seed` in the loop. A checkpoint lies beside `out` while a seed is being trained; the same call goes on from
+    there after an interruption.
     Raises `UnknownNameError` for another task or preset, `ParameterError` for bad values, `FormatError` without the data.
     """
     other = trainer(task)
