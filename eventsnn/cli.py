@@ -82,7 +82,8 @@ def list_(
 @app.command()
 def train(
     task: Annotated[str, typer.Argument(
-        help="yinyang, yinyang-delays, mnist, mnist16, mnist-best, fashion, yinyang-bss2 or mnist16-bss2.")],
+        help="yinyang, yinyang-delays, mnist, mnist16, mnist-best, fashion, yinyang-bss2, mnist16-bss2, "
+             "eqspike-digits or eqspike-mnist.")],
     preset: Annotated[str, typer.Option(help="quick or paper.")] = "quick",
     seed: Annotated[int, typer.Option(help="Seed of the first network.")] = 0,
     seeds: Annotated[int, typer.Option(help="Networks to train, with seeds seed, seed + 1, ...")] = 1,
@@ -94,7 +95,7 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ):
-    """Train a first-spike network with exact gradients; write it as a model that `evaluate` reads."""
+    """Train a network, with exact gradients or a local rule; write it as a model that `evaluate` reads."""
     from .experiments.config import parse_override
     from .experiments.training import train_task
 

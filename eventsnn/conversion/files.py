@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import ann
 from ..errors import ParameterError
-from ..io import SHIPPED, atomic_path, model_path, open_model
+from ..io import SHIPPED, atomic_path, model_kind, open_model
 
 FORMAT, VERSION = "eventsnn plain network", 1
 DATA = ("mnist", "fashion", "iris", "sonar")
@@ -58,13 +58,7 @@ def plain_names():
 
 def is_plain(name):
     """Whether `name`, a path or a shipped name, is a file of a plain network."""
-    import h5py
-
-    try:
-        with h5py.File(model_path(name), "r") as file:
-            return file.attrs.get("format") == FORMAT
-    except OSError:
-        return False
+    return model_kind(name) == FORMAT
 
 
 def load_plain(name):

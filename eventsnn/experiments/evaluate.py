@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import ParameterError, unknown_name
 from .evaluate_asnn import evaluate_asnn
+from .registry import evaluator
 
 BLOCK = 250  # samples whose runs are kept at a time
 TAU_SYN, WINDOW = 6e-3, 8.0  # s; time per sample in tau_syn
@@ -158,7 +159,7 @@ def chip_of(facts, chip_seed=None):
 def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False, hardware=None, chip_seed=None):
     """Rerun the test set of a model (shipped name or file) through the event engine; returns a summary dict.
 
-    A plain network is converted first, see `evaluate_asnn`.
+    A plain network is converted first, see `evaluate_asnn`; kinds of files in `registry.EVALUATORS` go to the module named there.
     `hardware` "brainscales2": on the chip that the model was trained on, or on chip `chip_seed`.
 
     `limit`: only so many samples. Raises `ParameterError` for a limit below 1, and as `load_model` and `data_of` do.
@@ -167,6 +168,11 @@ def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progre
     from ..learn.models import load_model
     from ..learn.recipes import data_of
 
+    other = evaluator(name)
+    if other is not None:
+        if hardware is not None or chip_seed is not None:
+            raise ParameterError(f"hardware must be None for {name!r}, which is not a first-spike network; got {hardware!r}")
+        return other.evaluate(name, scheduler, limit, jobs, profile, progress)
     if is_plain(name):
         if hardware is not None or chip_seed is not None:
             raise ParameterError(f"hardware must be None for {name!r}, a network to be converted; got {hardware!r}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import ParameterError
 from .config import cores
+from .registry import trainer
 
 CHOSEN = "epoch and seed by validation accuracy; the test set was looked at once, at the end"
 
@@ -13,10 +14,13 @@ CHOSEN = "epoch and seed by validation accuracy; the test set was looked at once
 def train_task(task, preset="quick", seed=0, seeds=1, out=None, threads=0, changes=None, progress=False, chip_seed=0):
     """Train with seeds seed, seed + 1, ...; write `out` (default <task>.h5), the best on validation data; return a summary.
 
-    Tasks for a chip are trained with the chip `chip_seed` in the loop. A checkpoint lies beside `out` while a seed is being
+    Tasks whose first word is in `registry.TRAINERS` are trained by the module named there. Tasks for a chip are trained with the chip `chip_seed` in the loop. A checkpoint lies beside `out` while a seed is being
     trained; the same call goes on from there after an interruption.
     Raises `UnknownNameError` for another task or preset, `ParameterError` for bad values, `FormatError` without the data.
     """
+    other = trainer(task)
+    if other is not None:
+        return other.train_task(task, preset, seed, seeds, out, threads, changes, progress)
     from .. import __version__
     from ..hardware.profile import BrainScaleS2
     from ..learn.fast_and_deep import train

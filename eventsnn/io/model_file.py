@@ -17,6 +17,21 @@ def model_path(name):
     return Path(name) if Path(name).is_file() else SHIPPED / f"{name}.h5"
 
 
+def model_kind(name):
+    """The "format" of the model file `name` (path or shipped name); None if there is no such file or it cannot be read.
+
+    >>> model_kind("yinyang")
+    'eventsnn first-spike network'
+    """
+    import h5py
+
+    try:
+        with h5py.File(model_path(name), "r") as file:
+            return file.attrs.get("format")
+    except OSError:
+        return None
+
+
 @contextmanager
 def open_model(name, kind, version, known):
     """The HDF5 file of a model, open for reading.

@@ -9,17 +9,18 @@ from ..errors import ParameterError
 from ..io import SHIPPED, atomic_path, open_model
 from .first_spike.network import FirstSpikeNetwork
 
+OTHERS = ("asnn", "eqspike")  # first words of the names of other kinds of shipped models
 FORMAT, VERSION = "eventsnn first-spike network", 1
 ENCODINGS = ("yinyang", "yinyang-x5", "yinyang-x5-only", "mnist", "mnist-silent", "mnist16", "fashion")
 
 
 def model_names():
-    """Names of the shipped models.
+    """Names of the shipped first-spike networks.
 
     >>> isinstance(model_names(), list)
     True
     """
-    return sorted(path.stem for path in SHIPPED.glob("*.h5") if not path.stem.startswith("asnn-"))
+    return sorted(path.stem for path in SHIPPED.glob("*.h5") if path.stem.partition("-")[0] not in OTHERS)
 
 
 def save_model(path, network, encoding, about=None, dtype="float16"):
