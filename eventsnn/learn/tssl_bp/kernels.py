@@ -1,0 +1,313 @@
+"""Compiled loops of TSSL-BP, for float32 and float64. Arrays are [samples, steps, neurons], contiguous.
+
+Neurons of a layer are independent of each other between two matrix products, so the inner loops run over neurons and are
+vectorised; the recursions in time run from row to row. Symbols as in the text of the package.
+"""
+
+import numpy as np
+
+from ...jit import jit, scalar
+
+LANES = 16  # sums kept side by side
+SPAN = 1024  # neurons that go through all steps together: their rows stay in the fastest cache
+
+
+@scalar
+def _bell(u, peak, wide):
+    """peak / cosh^2(z / 2) with z = (u - 1) / width cut to +-8; wide = 1 / (16 width).
+
+    The series of cosh at z / 16, whose rest is below 1e-17, and three doublings: exact to some 1e-14, and branch-free.
+    """
+    kind = type(u)
+    w = (u - kind(1.0)) * wide
+    w = min(max(w, kind(-0.5)), kind(0.5))
+    w2 = w * w
+    w4 = w2 * w2
+    low = kind(1.0) + w2 * kind(1.0 / 2.0) + w4 * (kind(1.0 / 24.0) + w2 * kind(1.0 / 720.0))
+    high = kind(1.0 / 40320.0) + w2 * kind(1.0 / 3628800.0) + w4 * (kind(1.0 / 479001600.0) + w2 * kind(1.0 / 87178291200.0))
+    c = low + w4 * w4 * high
+    c = kind(2.0) * c * c - kind(1.0)
+    c = kind(2.0) * c * c - kind(1.0)
+    c = kind(2.0) * c * c - kind(1.0)
+    return peak / (c * c)
+
+
+@jit
+def advance(u, a, keep, decay, gain):
+    """Run neurons through all steps: `u` [b, T, n] holds W a_pre[t] and becomes u[t]; `a` [b, T, n] is filled.
+
+    keep = 1 - p, decay = 1 - q, gain = q, of the type of the arrays.
+    """
+    kind = u.dtype.type
+    one, zero = kind(1.0), kind(0.0)
+    b, steps, n = u.shape
+    for k in range(b):
+        for low in range(0, n, SPAN):
+            high = min(low + SPAN, n)
+            now, out = u[k, 0, low:high], a[k, 0, low:high]
+            for i in range(high - low):
+                out[i] = gain if now[i] > one else zero
+            for t in range(1, steps):
+                before, past = now, out
+                now, out = u[k, t, low:high], a[k, t, low:high]
+                for i in range(high - low):
+                    v = keep * (zero if before[i] > one else before[i]) + now[i]
+                    now[i] = v
+                    out[i] = decay * past[i] + (gain if v > one else zero)
+
+
+@jit
+def advance_static(drive, share, u, a, keep, decay, gain):
+    """As `advance` for an input that is there all the time: W a_pre[t] = share[t] `drive` [b, n]; fills `u` and `a`."""
+    kind = u.dtype.type
+    one, zero = kind(1.0), kind(0.0)
+    b, steps, n = u.shape
+    for k in range(b):
+        for low in range(0, n, SPAN):
+            high = min(low + SPAN, n)
+            given = drive[k, low:high]
+            now, out = u[k, 0, low:high], a[k, 0, low:high]
+            for i in range(high - low):
+                v = share[0] * given[i]
+                now[i] = v
+                out[i] = gain if v > one else zero
+            for t in range(1, steps):
+                before, past = now, out
+                now, out = u[k, t, low:high], a[k, t, low:high]
+                factor = share[t]
+                for i in range(high - low):
+                    v = keep * (zero if before[i] > one else before[i]) + factor * given[i]
+                    now[i] = v
+                    out[i] = decay * past[i] + (gain if v > one else zero)
+
+
+@jit
+def retreat(u, a, g, rule, scratch):
+    """The backward sweep: `g` [b, T, n] holds dL/da and becomes delta.
+
+    rule : (p, q, bound of 1 / du, factor of E at spikes, a below which the surrogate counts, its 1 / (4 width),
+        1 / (16 width)), of the type of the arrays; scratch [2, SPAN] of the same type
+    """
+    kind = u.dtype.type
+    one, zero = kind(1.0), kind(0.0)
+    p, q, bound, factor, quiet, peak, wide = rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6]
+    leak, hold = one - p, one - q
+    b, steps, n = u.shape
+    for k in range(b):
+        for low in range(0, n, SPAN):
+            width = min(SPAN, n - low)
+            heard, later = scratch[0, :width], scratch[1, :width]
+            for i in range(width):
+                heard[i] = zero
+                later[i] = zero
+            for t in range(steps - 1, -1, -1):
+                now, out, d = u[k, t, low:low + width], a[k, t, low:low + width], g[k, t, low:low + width]
+                before = u[k, max(t - 1, 0), low:low + width]
+                first = zero if t == 0 else one
+                for i in range(width):
+                    e = q * d[i] + hold * heard[i]
+                    heard[i] = e
+                    v = now[i]
+                    rise = v - first * (zero if before[i] > one else before[i])
+                    steep = min(one / rise, bound)
+                    by_spike = steep * (factor * e + p * v * later[i])
+                    own = by_spike if v > one else leak * later[i]
+                    later[i] = own
+                    d[i] = e * _bell(v, peak, wide) if out[i] < quiet else own
+
+
+@jit
+def retreat_events(u, a, g, rule, heard, delta):
+    """As `retreat`, in the form of events: the paths through spike times visit spikes only; `delta` [b, T, n] is filled, g is left.
+
+    Each spike passes its delta on to the one before in one factor (1 - p)^gap, and to the active steps between, by their distance.
+    E and the surrogate are visited step by step. heard : scratch [T]
+    """
+    kind = u.dtype.type
+    one, zero = kind(1.0), kind(0.0)
+    p, q, bound, factor, quiet, peak, wide = rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6]
+    leak, hold = one - p, one - q
+    b, steps, n = u.shape
+    for k in range(b):
+        for i in range(n):
+            e, last = zero, -1
+            for t in range(steps - 1, -1, -1):
+                e = q * g[k, t, i] + hold * e
+                heard[t] = e
+                delta[k, t, i] = e * _bell(u[k, t, i], peak, wide) if a[k, t, i] < quiet else zero
+                if last < 0 and u[k, t, i] > one:
+                    last = t
+            following, later = -1, zero
+            while last >= 0:
+                rise, before = u[k, last, i], last - 1
+                if before >= 0 and u[k, before, i] <= one:
+                    rise -= u[k, before, i]
+                arrived = zero if following < 0 else leak ** (following - last - 1) * later
+                later = min(one / rise, bound) * (factor * heard[last] + p * u[k, last, i] * arrived)
+                delta[k, last, i] = later
+                while before >= 0 and u[k, before, i] <= one:
+                    if not a[k, before, i] < quiet:
+                        delta[k, before, i] = leak ** (last - before) * later
+                    before -= 1
+                following, last = last, before
+
+
+@jit
+def filtered(s, decay, gain, a):
+    """The filter of inputs: `s` [b, T, n] (any type) to `a` [b, T, n]."""
+    b, steps, n = a.shape
+    for k in range(b):
+        row = a[k, 0]
+        for i in range(n):
+            row[i] = gain * s[k, 0, i]
+        for t in range(1, steps):
+            past, row = row, a[k, t]
+            for i in range(n):
+                row[i] = decay * past[i] + gain * s[k, t, i]
+
+
+@jit
+def summed(delta, share, out):
+    """out [b, n] = sum over t of share[t] delta[b, t, n]: what an input that is there all the time meets."""
+    b, steps, n = delta.shape
+    for k in range(b):
+        row = out[k]
+        for i in range(n):
+            row[i] = share[0] * delta[k, 0, i]
+        for t in range(1, steps):
+            now, factor = delta[k, t], share[t]
+            for i in range(n):
+                row[i] += factor * now[i]
+
+
+@jit
+def pool(a, shape, size, gain, edge, mask, out):
+    """Sum `size` x `size` windows of a [m, H * W * C], times gain and mask, into the inside of out [m, H', W', C].
+
+    shape : (H, W, C); edge : zeros around the inside of `out`, which stay; mask [m', H'-inside, C], factors per row and channel of
+    m / m' maps in a row (1 / (1 - p) or 0), or of size 0 for none
+    """
+    high, wide, channels = shape
+    m = a.shape[0]
+    rows, columns = high // size, wide // size
+    each = 1 if mask.shape[0] == 0 else m // mask.shape[0]
+    for k in range(m):
+        source = a[k].reshape(high, wide, channels)
+        for y in range(rows):
+            for x in range(columns):
+                to = out[k, y + edge, x + edge]
+                for c in range(channels):
+                    total = source[y * size, x * size, c]
+                    for dx in range(1, size):
+                        total += source[y * size, x * size + dx, c]
+                    for dy in range(1, size):
+                        for dx in range(size):
+                            total += source[y * size + dy, x * size + dx, c]
+                    to[c] = gain * total
+                if mask.shape[0]:
+                    for c in range(channels):
+                        to[c] *= mask[k // each, y, c]
+
+
+@jit
+def unpool(g, shape, size, gain, edge, mask, out):
+    """The transpose of `pool`: from the inside of g [m, H', W', C] to out [m, H * W * C]."""
+    kind = g.dtype.type
+    high, wide, channels = shape
+    m = out.shape[0]
+    rows, columns = high // size, wide // size
+    each = 1 if mask.shape[0] == 0 else m // mask.shape[0]
+    for k in range(m):
+        target = out[k].reshape(high, wide, channels)
+        if rows * size < high or columns * size < wide:
+            out[k, :] = kind(0.0)
+        for y in range(rows):
+            for x in range(columns):
+                come = g[k, y + edge, x + edge]
+                if mask.shape[0]:
+                    for c in range(channels):
+                        come[c] *= mask[k // each, y, c]
+                for dy in range(size):
+                    for dx in range(size):
+                        to = target[y * size + dy, x * size + dx]
+                        for c in range(channels):
+                            to[c] = gain * come[c]
+
+
+@jit
+def unroll(x, kernel, columns):
+    """columns [m * H * W, kernel * kernel * C]: the windows of x [m, H + kernel - 1, W + kernel - 1, C], row by row."""
+    m, high, wide, channels = x.shape
+    rows, places, width = high - kernel + 1, wide - kernel + 1, kernel * channels
+    for k in range(m):
+        for y in range(rows):
+            flat = x[k, y:y + kernel]
+            for i in range(places):
+                to = columns[(k * rows + y) * places + i]
+                for dy in range(kernel):
+                    line = flat[dy].reshape(wide * channels)[i * channels:i * channels + width]
+                    part = to[dy * width:dy * width + width]
+                    for c in range(width):
+                        part[c] = line[c]
+
+
+@jit
+def roll(columns, kernel, x):
+    """The transpose of `unroll`: sums of the windows; `x` is filled."""
+    kind = x.dtype.type
+    m, high, wide, channels = x.shape
+    rows, places, width = high - kernel + 1, wide - kernel + 1, kernel * channels
+    for k in range(m):
+        x[k, :, :, :] = kind(0.0)
+        for y in range(rows):
+            for i in range(places):
+                come = columns[(k * rows + y) * places + i]
+                for dy in range(kernel):
+                    line = x[k, y + dy].reshape(wide * channels)[i * channels:i * channels + width]
+                    part = come[dy * width:dy * width + width]
+                    for c in range(width):
+                        line[c] += part[c]
+
+
+@jit
+def gather(gradient, total, fresh, low, high):
+    """Set (`fresh`) or add `gradient` to `total` from `low` to `high`; returns the sum of squares of what is there then."""
+    sums = np.zeros(LANES)
+    to, come = total[low:high], gradient[low:high]
+    n = high - low
+    if fresh:
+        for i in range(n):
+            to[i] = come[i]
+    else:
+        for i in range(n):
+            to[i] += come[i]
+    whole = n // LANES * LANES
+    for i in range(0, whole, LANES):
+        for j in range(LANES):
+            sums[j] += np.float64(to[i + j]) * np.float64(to[i + j])
+    for i in range(whole, n):
+        sums[0] += np.float64(to[i]) * np.float64(to[i])
+    found = 0.0
+    for j in range(LANES):
+        found += sums[j]
+    return found
+
+
+@jit
+def adamw(weights, gradient, first, second, low, high, settings):
+    """One step of AdamW (Loshchilov and Hutter 2019) from `low` to `high`, and the weights cut to +-clamp.
+
+    settings : (factor of the gradient, rate / (1 - beta1^n), beta1, beta2, epsilon, rate * decay, 1 / (1 - beta2^n), clamp), of the
+        type of the weights
+    """
+    kind = weights.dtype.type
+    scale, rate, beta1, beta2 = settings[0], settings[1], settings[2], settings[3]
+    epsilon, shrink, correction, clamp = settings[4], settings[5], settings[6], settings[7]
+    rest1, rest2 = kind(1.0) - beta1, kind(1.0) - beta2
+    w, d, m, v = weights[low:high], gradient[low:high], first[low:high], second[low:high]
+    for i in range(high - low):
+        g = scale * d[i]
+        m[i] = beta1 * m[i] + rest1 * g
+        v[i] = beta2 * v[i] + rest2 * (g * g)
+        new = w[i] - shrink * w[i] - rate * m[i] / (np.sqrt(v[i] * correction) + epsilon)
+        w[i] = min(max(new, -clamp), clamp)
