@@ -1,7 +1,7 @@
-"""The first recordings of N-MNIST: handwritten digits seen by an event camera of 34 x 34 pixels that moves in front of them.
+"""N-MNIST, whole or its first recordings: handwritten digits seen by an event camera of 34 x 34 pixels that moves before them.
 
 Source: Orchard et al. (2015), "Converting static image datasets to spiking neuromorphic datasets using saccades",
-Front. Neurosci. 9:437; the selection is that of the tests of SLAYER (Shrestha and Orchard 2018).
+Front. Neurosci. 9:437; the small selection is that of the tests of SLAYER (Shrestha and Orchard 2018).
 """
 
 import os
@@ -33,6 +33,28 @@ def nmnist_small():
         raise FormatError(f"{FOLDER}/{NAME} was not found: {where}. Put the recordings of the tests of SLAYER into a zip of "
                           f"this name in a folder named {FOLDER}, and let EVENTSNN_DATA name the folder that holds that one")
     return {split: _labelled(archive, *table) for split, table in LABELS.items()}
+
+
+def nmnist():
+    """The whole set as distributed: dict "train" (60,000), "test" (10,000) -> list of (path, label), for `open_events`.
+
+    Looked for in nmnist/Train/<label>/*.bin and nmnist/Test/<label>/*.bin in the folder EVENTSNN_DATA; whatever .bin files lie
+    there are taken, in the order of their names. Raises `FormatError` if there are none for some label.
+
+    >>> len(nmnist()["test"])                                     # doctest: +SKIP
+    10000
+    """
+    root = os.environ.get("EVENTSNN_DATA")
+    folder, found = Path(root or "") / "nmnist", {}
+    for split, name in (("train", "Train"), ("test", "Test")):
+        found[split] = []
+        for label in range(10):
+            files = sorted((folder / name / str(label)).glob("*.bin")) if root else []
+            if not files:
+                raise FormatError(f"N-MNIST was not found: there are no .bin files in nmnist/{name}/{label} of the folder "
+                                  f"EVENTSNN_DATA ({root or 'not set'}); unpack Train.zip and Test.zip there")
+            found[split] += [(str(path), label) for path in files]
+    return found
 
 
 def _labelled(archive, table, count):

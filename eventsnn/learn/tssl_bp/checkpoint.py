@@ -18,8 +18,8 @@ ARRAYS = ("weights", "first", "second", "best")
 class State:
     """Everything a run needs to go on: flat float32 arrays of weights, AdamW's two means and the best weights, and counters.
 
-    `curve` holds lists per epoch: loss per sample and accuracy in training, accuracy and loss on validation data, and `activity`,
-    the spikes per step and neuron of every layer (validation).
+    `curve` holds lists per epoch: loss per sample and accuracy in training, accuracy and loss on validation data, and
+    `activity`, the spikes per step and neuron of every layer (validation).
     """
 
     weights: np.ndarray
@@ -51,7 +51,8 @@ def save_checkpoint(path, config, data, state):
 def load_checkpoint(path, config, data, state):
     """Fill `state`, new for the same recipe, from the file `path`.
 
-    Raises `FormatError` for a file that is damaged or of another recipe, `ParameterError` where it has more epochs than asked for.
+    Raises `FormatError` for a file that is damaged or of another recipe, `ParameterError` where it has more epochs than asked
+    for.
     """
     name = os.path.basename(path)
     try:

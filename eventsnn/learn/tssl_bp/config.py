@@ -22,8 +22,8 @@ class Config:
     weight_decay : of AdamW; clip : the gradient, a sum over the batch, is cut to this norm; clamp : weights to +-this
     dropout : probability, of a row of a channel (convolutions) or a neuron (dense), for all steps of a sample, but for outputs
     conv_scale : factor of the initial weights of convolutions
-    parts : a batch is cut into so many parts, whose gradients are added in order; results depend on it, and no more threads than
-        parts are of use. They do not depend on `threads`. checkpoint_every : epochs
+    parts : a batch is cut into so many parts, whose gradients are added in order; results depend on it, and no more threads
+        than parts are of use. They do not depend on `threads`. checkpoint_every : epochs
 
     Raises `ParameterError` for values out of range.
 

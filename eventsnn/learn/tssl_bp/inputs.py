@@ -1,4 +1,5 @@
-"""Samples for TSSL-BP: images that stay for all steps, recordings of event cameras in bins, and spike trains with given targets."""
+"""Samples for TSSL-BP: images that stay for all steps, recordings of event cameras in bins, and spike trains with given
+targets."""
 
 import numpy as np
 
@@ -24,8 +25,8 @@ class Images:
     def __init__(self, images, labels, *, mean=0.0, std=1.0, crop=0, flip=False, seed=0):
         images = np.asarray(images)
         if images.ndim not in (2, 3, 4) or not images.size or images.dtype.kind not in "uif" or not np.isfinite(images).all():
-            raise InputError(f"images must be finite [n, height, width], with channels behind, or [n, inputs]; got {images.dtype} "
-                             f"{images.shape}")
+            raise InputError(f"images must be finite [n, height, width], with channels behind, or [n, inputs]; got "
+                             f"{images.dtype} {images.shape}")
         if (crop or flip) and images.ndim == 2:
             raise ParameterError(f"crop and flip need images with places, got crop {crop!r}, flip {flip!r} for [n, inputs]")
         self.images, self.labels = images, labels_of(labels, len(images))
@@ -64,7 +65,8 @@ class Images:
 class Recordings:
     """Recordings of an event camera in steps of `bin` s: at most one spike per pixel, polarity and step.
 
-    recordings : list of `data.events.Events`; labels [n]; size : pixels on a side; steps : bins that are kept, from time 0
+    recordings : `data.events.Events`, one per label; labels [n]; size : pixels on a side; steps : bins that are kept, from time
+        0
     stabilised : the three saccades of N-MNIST, 105 ms each, are undone
     Channels are the polarities (off, on). Raises `InputError`, `ParameterError`.
 
@@ -79,8 +81,7 @@ class Recordings:
     def __init__(self, recordings, labels, *, size, steps, bin=3e-3, stabilised=False):
         if not 0.0 < bin < np.inf or not 1 <= size or not 1 <= steps:
             raise ParameterError(f"bin must be > 0, size and steps >= 1, got {bin!r}, {size!r} and {steps!r}")
-        self.shape, self.steps, self.labels = (size, size, 2), int(steps), labels_of(labels, len(recordings))
-        found = []
+        self.shape, self.steps, found = (size, size, 2), int(steps), []
         for events in recordings:
             events.check(size, size)
             x, y = events.x.astype(np.float64), events.y.astype(np.float64)
@@ -91,6 +92,7 @@ class Recordings:
             kept = (step < steps) & (x >= 0) & (x < size) & (y >= 0) & (y < size)
             place = ((y[kept] * size + x[kept]) * 2 + events.p[kept]).astype(np.int64)
             found.append(np.unique(step[kept] * (2 * size * size) + place).astype(np.int32))
+        self.labels = labels_of(labels, len(found))
         self.first = np.concatenate([[0], np.cumsum([len(index) for index in found])])
         self.index = np.concatenate(found)
 
@@ -121,7 +123,7 @@ class Trains:
         if self.spikes.shape[:2] != self.targets.shape[:2]:
             raise InputError(f"inputs and targets must have the same samples and steps, got {self.spikes.shape} and "
                              f"{self.targets.shape}")
-        self.shape, self.labels = (1, 1, self.spikes.shape[2]), None
+        self.shape, self.steps, self.labels = (1, 1, self.spikes.shape[2]), self.spikes.shape[1], None
 
     def __len__(self):
         return len(self.spikes)

@@ -118,10 +118,11 @@ def retreat(u, a, g, rule, scratch):
 
 @jit
 def retreat_events(u, a, g, rule, heard, delta):
-    """As `retreat`, in the form of events: the paths through spike times visit spikes only; `delta` [b, T, n] is filled, g is left.
+    """As `retreat`, in the form of events: the paths through spike times visit spikes only; `delta` [b, T, n] is filled, g is
+    left.
 
-    Each spike passes its delta on to the one before in one factor (1 - p)^gap, and to the active steps between, by their distance.
-    E and the surrogate are visited step by step. heard : scratch [T]
+    Each spike passes its delta on to the one before in one factor (1 - p)^gap, and to the active steps between, by their
+    distance. E and the surrogate are visited step by step. heard : scratch [T]
     """
     kind = u.dtype.type
     one, zero = kind(1.0), kind(0.0)
@@ -184,8 +185,8 @@ def summed(delta, share, out):
 def pool(a, shape, size, gain, edge, mask, out):
     """Sum `size` x `size` windows of a [m, H * W * C], times gain and mask, into the inside of out [m, H', W', C].
 
-    shape : (H, W, C); edge : zeros around the inside of `out`, which stay; mask [m', H'-inside, C], factors per row and channel of
-    m / m' maps in a row (1 / (1 - p) or 0), or of size 0 for none
+    shape : (H, W, C); edge : zeros around the inside of `out`, which stay; mask [m', H'-inside, C], factors per row and channel
+    of m / m' maps in a row (1 / (1 - p) or 0), or of size 0 for none
     """
     high, wide, channels = shape
     m = a.shape[0]
@@ -212,15 +213,12 @@ def pool(a, shape, size, gain, edge, mask, out):
 @jit
 def unpool(g, shape, size, gain, edge, mask, out):
     """The transpose of `pool`: from the inside of g [m, H', W', C] to out [m, H * W * C]."""
-    kind = g.dtype.type
     high, wide, channels = shape
     m = out.shape[0]
     rows, columns = high // size, wide // size
     each = 1 if mask.shape[0] == 0 else m // mask.shape[0]
     for k in range(m):
         target = out[k].reshape(high, wide, channels)
-        if rows * size < high or columns * size < wide:
-            out[k, :] = kind(0.0)
         for y in range(rows):
             for x in range(columns):
                 come = g[k, y + edge, x + edge]
@@ -297,8 +295,8 @@ def gather(gradient, total, fresh, low, high):
 def adamw(weights, gradient, first, second, low, high, settings):
     """One step of AdamW (Loshchilov and Hutter 2019) from `low` to `high`, and the weights cut to +-clamp.
 
-    settings : (factor of the gradient, rate / (1 - beta1^n), beta1, beta2, epsilon, rate * decay, 1 / (1 - beta2^n), clamp), of the
-        type of the weights
+    settings : (factor of the gradient, rate / (1 - beta1^n), beta1, beta2, epsilon, rate * decay, 1 / (1 - beta2^n), clamp), of
+        the type of the weights
     """
     kind = weights.dtype.type
     scale, rate, beta1, beta2 = settings[0], settings[1], settings[2], settings[3]

@@ -1,8 +1,9 @@
 """Layers at work on part of a batch: forward and backward through all steps, in buffers that are used again and again.
 
-A matrix product per layer does all steps of all samples, compiled sweeps (`kernels`) the rest. What a layer hands on lies in `out`,
-the derivative of the loss by it in `back`, both [samples, steps, height, width, channels] with the zeros around it that the next
-convolution asks for. An input that is there all the time needs its product once, not once per step, and so does its gradient.
+A matrix product per layer does all steps of all samples, compiled sweeps (`kernels`) the rest. What a layer hands on lies in
+`out`, the derivative of the loss by it in `back`, both [samples, steps, height, width, channels] with the zeros around it that
+the next convolution asks for. An input that is there all the time needs its product once, not once per step, and so does its
+gradient.
 """
 
 import numpy as np
@@ -57,8 +58,8 @@ class Entry:
 class Layer:
     """One layer on up to `size` samples.
 
-    before : the `Entry` or `Layer` in front; weights, gradient : [inputs, channels]; edge : zeros around `out`; dropped : whether
-    `forward` is given masks
+    before : the `Entry` or `Layer` in front; weights, gradient : [inputs, channels]; edge : zeros around `out`; dropped :
+    whether `forward` is given masks
     """
 
     def __init__(self, stage, before, weights, gradient, buffers, edge=0, dropped=False):

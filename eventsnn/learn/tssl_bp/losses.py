@@ -1,8 +1,8 @@
 """Losses of TSSL-BP on filtered output spike trains a [b, T, n], and their derivatives dL/da.
 
-"kernel": L = 1/2 sum (a - a_goal)^2 over samples, steps and outputs, the van Rossum distance to target spike trains through the same
-filter. "count": of c_k = sum_t a_k[t]; d_k = (c_k - goal_k) / T, 0 where the true class has enough or a wrong one no more than it
-may; L = 1/2 sum d_k^2 over samples, steps and outputs, and d_k is handed on as dL/da_k[t] (the published rule).
+"kernel": L = 1/2 sum (a - a_goal)^2 over samples, steps and outputs, the van Rossum distance to target spike trains through the
+same filter. "count": of c_k = sum_t a_k[t]; d_k = (c_k - goal_k) / T, 0 where the true class has enough or a wrong one no more
+than it may; L = 1/2 sum d_k^2 over samples, steps and outputs, and d_k is handed on as dL/da_k[t] (the published rule).
 """
 
 import numpy as np
@@ -38,7 +38,8 @@ def filtered(spikes, tau_syn, dtype=np.float64):
 def goals_of(labels, classes, constants, dtype):
     """Filtered target trains [b, T, classes] of labels [b]: `class_train` for the true class, silence for the others."""
     goals = np.zeros((len(labels), constants.steps, classes), dtype)
-    goals[np.arange(len(labels)), :, labels] = filtered(class_train(constants.steps)[None, :, None], constants.tau_syn, dtype)[0, :, 0]
+    train = class_train(constants.steps)[None, :, None]
+    goals[np.arange(len(labels)), :, labels] = filtered(train, constants.tau_syn, dtype)[0, :, 0]
     return goals
 
 

@@ -21,8 +21,8 @@ class Constants:
 
     steps : T; tau_mem, tau_syn : time constants, >= 1
     width : of the logistic function whose derivative stands in at quiet neurons, which are those with a < quiet / tau_syn
-    bound : 1 / du is cut to this; factor : of E at spikes, 1 in the publication (see `continuous` for other steps). -1 turns the
-    sign of the path through spike times; quiet = 0 takes the surrogate away
+    bound : 1 / du is cut to this; factor : of E at spikes, 1 in the publication (see `continuous` for other steps). -1 turns
+    the sign of the path through spike times; quiet = 0 takes the surrogate away
     Raises `ParameterError`.
 
     >>> Constants(steps=5).tau_syn
@@ -49,7 +49,8 @@ class Constants:
 
 @dataclass
 class Response:
-    """What a network did: `spikes` per layer, bool [n, steps, neurons], and `sums` [n, outputs], the sums of a over all steps."""
+    """What a network did: `spikes` per layer, bool [n, steps, neurons], and `sums` [n, outputs], the sums of a over all
+    steps."""
 
     spikes: list
     sums: np.ndarray
@@ -64,8 +65,8 @@ class TSSLNetwork:
     """A feed-forward network of TSSL-BP neurons.
 
     shape : (height, width, channels) of the inputs, or their number; layers : as in `shapes.stages`
-    weights : per layer [inputs, channels or neurons]; rows in the order of inputs (height, width, channel; channel fastest), or of
-        the kernel (its height, width, input channel)
+    weights : per layer [inputs, channels or neurons]; rows in the order of inputs (height, width, channel; channel fastest), or
+        of the kernel (its height, width, input channel)
     static : inputs are numbers that stay all the time (images), else spikes in steps
     Raises `ParameterError` for weights of other shapes or that are not finite.
 
@@ -86,8 +87,9 @@ class TSSLNetwork:
         for k, (matrix, stage) in enumerate(zip(weights, self.stages)):
             matrix = np.ascontiguousarray(matrix, dtype=np.float64)
             if matrix.shape != stage.matrix or not np.isfinite(matrix).all():
-                raise ParameterError(f"weights[{k}] must be finite [{stage.matrix[0]}, {stage.matrix[1]}], got shape {matrix.shape}"
-                                     f"{'' if matrix.shape != stage.matrix else ' with entries that are not finite'}")
+                rest = "" if matrix.shape != stage.matrix else " with entries that are not finite"
+                raise ParameterError(f"weights[{k}] must be finite [{stage.matrix[0]}, {stage.matrix[1]}], got shape "
+                                     f"{matrix.shape}{rest}")
             self.weights.append(matrix)
 
     @classmethod
@@ -213,8 +215,5 @@ def _connection(stage, matrix, given, pool):
         kernel = matrix.reshape(stage.kernel, stage.kernel, stage.given[2], -1).transpose(3, 2, 0, 1)
         kernel = gain * np.repeat(np.repeat(kernel, pool, 2), pool, 3)
         return es.Conv2d(kernel, (given[2], *given[:2]), pool, pool * stage.padding)
-    rows, columns, channels = stage.given
-    full = np.zeros((*given, stage.n))
-    inside = matrix.reshape(rows, columns, channels, -1)
-    full[:rows * pool, :columns * pool] = gain * np.repeat(np.repeat(inside, pool, 0), pool, 1)
+    full = gain * np.repeat(np.repeat(matrix.reshape(*stage.given, stage.n), pool, 0), pool, 1)
     return es.Dense(np.ascontiguousarray(full.reshape(-1, stage.n)[order(given)]))

@@ -51,7 +51,7 @@ def stages(shape, layers):
     """The `Stage`s of `layers` on inputs of `shape` (height, width, channels).
 
     Raises `ParameterError` for a word that is neither a number of neurons nor of the form "15c5p2s2" (p and s may be left out),
-    and for kernels and pools larger than what they work on.
+    and for kernels larger than what they work on, and pools that do not divide it.
 
     >>> [stage.pooled for stage in stages((28, 28, 1), ["15c5s2", 100])]
     [(12, 12, 15), (1, 1, 100)]
@@ -65,11 +65,11 @@ def stages(shape, layers):
         else:
             parts = re.fullmatch(r"(\d+)c(\d+)(?:p(\d+))?(?:s(\d+))?", word) if isinstance(word, str) else None
             if parts is None:
-                raise ParameterError(f"layers holds {word!r}; a layer is a number of neurons >= 1, or channels and kernel such as "
-                                     f"'15c5', with padding 'p2' and sum pool 's2' behind it")
+                raise ParameterError(f"layers holds {word!r}; a layer is a number of neurons >= 1, or channels and kernel such "
+                                     f"as '15c5', with padding 'p2' and sum pool 's2' behind it")
             channels, kernel, padding, pool = (int(v or default) for v, default in zip(parts.groups(), (0, 0, 0, 1)))
             size = [n + 2 * padding - kernel + 1 for n in shape[:2]]
-            if min(channels, kernel, pool, *size) < 1 or min(n // pool for n in size) < 1:
+            if min(channels, kernel, pool, *size) < 1 or any(n % pool for n in size):
                 raise ParameterError(f"layers holds {word!r}, which does not fit on {shape[0]} x {shape[1]} inputs")
             stage = Stage(shape, (*size, channels), (size[0] // pool, size[1] // pool, channels), kernel, padding, pool)
         found.append(stage)

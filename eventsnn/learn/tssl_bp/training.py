@@ -22,10 +22,11 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of AdamW
 class TrainingResult:
     """What `train` returns.
 
-    `network` is that of `best_epoch` (counted from 0): of the best validation accuracy (least validation loss for spike trains), the
-    earlier of equals, or the last one where there are no validation data; `final_network` that of the last epoch. `curve`: an
-    [epochs] array each for "loss" (per sample), "train_accuracy" (while it learns), "accuracy" and "validation_loss", "rate", and
-    [epochs, layers] "activity" (spikes per step and neuron, validation data). Accuracies are fractions, None without such data.
+    `network` is that of `best_epoch` (counted from 0): of the best validation accuracy (least validation loss for spike
+    trains), the earlier of equals, or the last one where there are no validation data; `final_network` that of the last epoch.
+    `curve`: an [epochs] array each for "loss" (per sample), "train_accuracy" (while it learns), "accuracy" and
+    "validation_loss", "rate", and [epochs, layers] "activity" (spikes per step and neuron, validation data). Accuracies are
+    fractions, None without such data.
     """
 
     config: object
@@ -84,10 +85,10 @@ class Trainer:
         self.n_out = samples.targets.shape[2] if samples.labels is None else int(samples.labels.max()) + 1
         self.stages = config.stages(samples.shape)
         if self.stages[-1].n < self.n_out:
-            raise InputError(f"the last of layers {config.layers!r} has {self.stages[-1].n} neurons; the data need {self.n_out}")
-        if not samples.static and samples.inputs(np.zeros(1, int), 0, False).shape[1] != config.steps:
-            raise InputError(f"samples have {samples.inputs(np.zeros(1, int), 0, False).shape[1]} steps, config.steps is "
-                             f"{config.steps}")
+            raise InputError(f"the last of layers {config.layers!r} has {self.stages[-1].n} neurons; the data need "
+                             f"{self.n_out}")
+        if not samples.static and samples.steps != config.steps:
+            raise InputError(f"samples have {samples.steps} steps, config.steps is {config.steps}")
         draw = np.random.default_rng([config.seed, 0])
         network = TSSLNetwork.draw(samples.shape, config.layers, draw, config.constants, samples.static, config.conv_scale)
         flat = np.concatenate([w.ravel() for w in network.weights]).astype(np.float32)
@@ -198,9 +199,9 @@ def learning_rate(config, epoch):
 def train(config, data, *, progress=True, checkpoint=None, resume=None):
     """Train a network on `data`, a dict "train", and if given "validation" and "test" -> `Images`, `Recordings` or `Trains`.
 
-    checkpoint : .npz file, replaced atomically every `config.checkpoint_every` epochs and at the end; resume : such a file to go on
-    from, with the same bits as without the interruption. Nothing depends on `config.threads` but the time. The test set is looked
-    at once, at the end. Returns a `TrainingResult`.
+    checkpoint : .npz file, replaced atomically every `config.checkpoint_every` epochs and at the end; resume : such a file to
+    go on from, with the same bits as without the interruption. Nothing depends on `config.threads` but the time. The test set
+    is looked at once, at the end. Returns a `TrainingResult`.
 
     Raises `InputError` for data of different shapes, `FormatError` for a checkpoint that is damaged or of another recipe, and
     `ParameterError`. Source: Zhang and Li (2020).
