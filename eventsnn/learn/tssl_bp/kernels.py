@@ -6,7 +6,7 @@ vectorised; the recursions in time run from row to row. Symbols as in the text o
 
 import numpy as np
 
-from ...jit import jit, scalar
+from ...jit import jit, kernel, scalar
 
 LANES = 16  # sums kept side by side
 SPAN = 1024  # neurons that go through all steps together: their rows stay in the fastest cache
@@ -32,7 +32,7 @@ def _bell(u, peak, wide):
     return peak / (c * c)
 
 
-@jit
+@kernel
 def advance(u, a, keep, decay, gain):
     """Run neurons through all steps: `u` [b, T, n] holds W a_pre[t] and becomes u[t]; `a` [b, T, n] is filled.
 
@@ -56,7 +56,7 @@ def advance(u, a, keep, decay, gain):
                     out[i] = decay * past[i] + (gain if v > one else zero)
 
 
-@jit
+@kernel
 def advance_static(drive, share, u, a, keep, decay, gain):
     """As `advance` for an input that is there all the time: W a_pre[t] = share[t] `drive` [b, n]; fills `u` and `a`."""
     kind = u.dtype.type
@@ -81,7 +81,7 @@ def advance_static(drive, share, u, a, keep, decay, gain):
                     out[i] = decay * past[i] + (gain if v > one else zero)
 
 
-@jit
+@kernel
 def retreat(u, a, g, rule, scratch):
     """The backward sweep: `g` [b, T, n] holds dL/da and becomes delta.
 
@@ -153,7 +153,7 @@ def retreat_events(u, a, g, rule, heard, delta):
                 following, last = last, before
 
 
-@jit
+@kernel
 def filtered(s, decay, gain, a):
     """The filter of inputs: `s` [b, T, n] (any type) to `a` [b, T, n]."""
     b, steps, n = a.shape
@@ -167,7 +167,7 @@ def filtered(s, decay, gain, a):
                 row[i] = decay * past[i] + gain * s[k, t, i]
 
 
-@jit
+@kernel
 def summed(delta, share, out):
     """out [b, n] = sum over t of share[t] delta[b, t, n]: what an input that is there all the time meets."""
     b, steps, n = delta.shape
@@ -181,90 +181,75 @@ def summed(delta, share, out):
                 row[i] += factor * now[i]
 
 
-@jit
-def pool(a, shape, size, gain, edge, mask, out):
-    """Sum `size` x `size` windows of a [m, H * W * C], times gain and mask, into the inside of out [m, H', W', C].
+@kernel
+def pool(a, size, gain, edge, rows, channels, out):
+    """Sum `size` x `size` windows of maps `a` [m, H, W * C], times gain, into the inside of `out` [m, H', W' * C].
 
-    shape : (H, W, C); edge : zeros around the inside of `out`, which stay; mask [m', H'-inside, C], factors per row and channel
-    of m / m' maps in a row (1 / (1 - p) or 0), or of size 0 for none
+    edge : zeros around the inside of `out`, which stay; rows : H' without them; channels : C
     """
-    high, wide, channels = shape
-    m = a.shape[0]
-    rows, columns = high // size, wide // size
-    each = 1 if mask.shape[0] == 0 else m // mask.shape[0]
-    for k in range(m):
-        source = a[k].reshape(high, wide, channels)
+    columns, width = out.shape[2] // channels - 2 * edge, size * channels
+    for k in range(a.shape[0]):
         for y in range(rows):
             for x in range(columns):
-                to = out[k, y + edge, x + edge]
-                for c in range(channels):
-                    total = source[y * size, x * size, c]
-                    for dx in range(1, size):
-                        total += source[y * size, x * size + dx, c]
-                    for dy in range(1, size):
-                        for dx in range(size):
-                            total += source[y * size + dy, x * size + dx, c]
-                    to[c] = gain * total
-                if mask.shape[0]:
+                to = out[k, y + edge, (x + edge) * channels:(x + edge + 1) * channels]
+                first = a[k, y * size, x * width:(x + 1) * width]
+                if size == 2:
+                    second = a[k, 2 * y + 1, x * width:(x + 1) * width]
                     for c in range(channels):
-                        to[c] *= mask[k // each, y, c]
-
-
-@jit
-def unpool(g, shape, size, gain, edge, mask, out):
-    """The transpose of `pool`: from the inside of g [m, H', W', C] to out [m, H * W * C]."""
-    high, wide, channels = shape
-    m = out.shape[0]
-    rows, columns = high // size, wide // size
-    each = 1 if mask.shape[0] == 0 else m // mask.shape[0]
-    for k in range(m):
-        target = out[k].reshape(high, wide, channels)
-        for y in range(rows):
-            for x in range(columns):
-                come = g[k, y + edge, x + edge]
-                if mask.shape[0]:
+                        to[c] = gain * ((first[c] + first[channels + c]) + (second[c] + second[channels + c]))
+                else:
                     for c in range(channels):
-                        come[c] *= mask[k // each, y, c]
-                for dy in range(size):
-                    for dx in range(size):
-                        to = target[y * size + dy, x * size + dx]
+                        to[c] = gain * first[c]
+                    for i in range(1, size * size):
+                        come = a[k, y * size + i // size, x * width + i % size * channels:x * width + (i % size + 1) * channels]
                         for c in range(channels):
-                            to[c] = gain * come[c]
+                            to[c] += gain * come[c]
 
 
-@jit
-def unroll(x, kernel, columns):
-    """columns [m * H * W, kernel * kernel * C]: the windows of x [m, H + kernel - 1, W + kernel - 1, C], row by row."""
-    m, high, wide, channels = x.shape
-    rows, places, width = high - kernel + 1, wide - kernel + 1, kernel * channels
+@kernel
+def unpool(g, size, gain, edge, rows, channels, out):
+    """The transpose of `pool`: from the inside of `g` [m, H', W' * C] to `out` [m, H, W * C]."""
+    columns = g.shape[2] // channels - 2 * edge
+    for k in range(g.shape[0]):
+        for y in range(rows):
+            for x in range(columns):
+                come = g[k, y + edge, (x + edge) * channels:(x + edge + 1) * channels]
+                for i in range(size * size):
+                    low = (x * size + i % size) * channels
+                    to = out[k, y * size + i // size, low:low + channels]
+                    for c in range(channels):
+                        to[c] = gain * come[c]
+
+
+@kernel
+def unroll(x, size, channels, columns):
+    """columns [m * H * W, size * size * C]: the windows of maps `x` [m, H + size - 1, (W + size - 1) * C], row by row."""
+    m, high, wide = x.shape
+    rows, places, width = high - size + 1, wide // channels - size + 1, size * channels
     for k in range(m):
         for y in range(rows):
-            flat = x[k, y:y + kernel]
-            for i in range(places):
-                to = columns[(k * rows + y) * places + i]
-                for dy in range(kernel):
-                    line = flat[dy].reshape(wide * channels)[i * channels:i * channels + width]
-                    part = to[dy * width:dy * width + width]
+            for dy in range(size):
+                for i in range(places):
+                    to = columns[(k * rows + y) * places + i, dy * width:dy * width + width]
+                    come = x[k, y + dy, i * channels:i * channels + width]
                     for c in range(width):
-                        part[c] = line[c]
+                        to[c] = come[c]
 
 
-@jit
-def roll(columns, kernel, x):
+@kernel
+def roll(columns, size, channels, x):
     """The transpose of `unroll`: sums of the windows; `x` is filled."""
-    kind = x.dtype.type
-    m, high, wide, channels = x.shape
-    rows, places, width = high - kernel + 1, wide - kernel + 1, kernel * channels
+    m, high, wide = x.shape
+    rows, places, width = high - size + 1, wide // channels - size + 1, size * channels
     for k in range(m):
-        x[k, :, :, :] = kind(0.0)
+        x[k, :, :] = 0.0
         for y in range(rows):
-            for i in range(places):
-                come = columns[(k * rows + y) * places + i]
-                for dy in range(kernel):
-                    line = x[k, y + dy].reshape(wide * channels)[i * channels:i * channels + width]
-                    part = come[dy * width:dy * width + width]
+            for dy in range(size):
+                for i in range(places):
+                    come = columns[(k * rows + y) * places + i, dy * width:dy * width + width]
+                    to = x[k, y + dy, i * channels:i * channels + width]
                     for c in range(width):
-                        line[c] += part[c]
+                        to[c] += come[c]
 
 
 @jit
@@ -291,7 +276,7 @@ def gather(gradient, total, fresh, low, high):
     return found
 
 
-@jit
+@kernel
 def adamw(weights, gradient, first, second, low, high, settings):
     """One step of AdamW (Loshchilov and Hutter 2019) from `low` to `high`, and the weights cut to +-clamp.
 

@@ -26,7 +26,6 @@ class Buffers:
         self.rule = np.array([p, q, constants.bound, constants.factor, quiet, 0.25 / width, 1.0 / (16.0 * width)], dtype)
         self.share = (1.0 - (1.0 - q) ** np.arange(1, self.steps + 1)).astype(dtype)
         self.sweep = np.empty((2, kernels.SPAN), dtype)
-        self.no_mask = np.empty((0, 1, 1), dtype)
 
     def new(self, *shape, zero=False):
         """A new array of the type."""
@@ -73,7 +72,7 @@ class Layer:
         padded = (size, steps, height + 2 * edge, width + 2 * edge, channels)
         self.out = self.a.reshape(padded) if self.direct else buffers.new(*padded, zero=True)
         self.back = buffers.new(*padded)
-        self.mask = buffers.no_mask
+        self.mask = None
         self.step = max(1, min(size, AT_ONCE // (stage.n * steps))) if stage.kernel else size
         self.delta = self.back.reshape(size, steps, stage.n) if self.direct else buffers.new(self.step, steps, stage.n)
         self.flat = buffers.new(self.step, stage.n) if self.static else None
@@ -92,7 +91,7 @@ class Layer:
         for low in range(0, len(x), self.maps):
             high = min(low + self.maps, len(x))
             columns = self.columns[:(high - low) * places]
-            kernels.unroll(x[low:high], self.stage.kernel, columns)
+            kernels.unroll(_wide(x[low:high]), self.stage.kernel, x.shape[3], columns)
             yield slice(low * places, high * places), slice(low, high), columns
 
     def _product(self, x, out):
@@ -110,7 +109,7 @@ class Layer:
     def forward(self, b, mask=None):
         """All steps of the first `b` samples; mask : [b, rows, channels] of dropout."""
         buffers, stage = self.buffers, self.stage
-        self.mask = buffers.no_mask if mask is None else mask
+        self.mask = mask
         for part in self._blocks(b):
             u, a = self.u[part], self.a[part]
             if self.static:
@@ -121,11 +120,20 @@ class Layer:
                 self._product(self._maps(self.before.out, part), u.reshape(-1, stage.n))
                 kernels.advance(u, a, buffers.keep, buffers.decay, buffers.gain)
             if not self.direct:
-                kernels.pool(a.reshape(-1, stage.n), stage.full, stage.pool, self.gain, self.edge, self._masked(part),
-                             self._maps(self.out, part))
+                kernels.pool(self._rows(a), stage.pool, self.gain, self.edge, stage.pooled[0], stage.full[2],
+                             _wide(self._maps(self.out, part)))
+                self._drop(self.out, part)
 
-    def _masked(self, part):
-        return self.mask[part] if len(self.mask) else self.mask
+    def _rows(self, array):
+        """`array` [b, steps, n] as maps [m, height, width * channels]."""
+        height, width, channels = self.stage.full
+        return array.reshape(-1, height, width * channels)
+
+    def _drop(self, array, part):
+        """Multiply by the mask."""
+        if self.mask is not None:
+            edge, (height, width, _) = self.edge, self.stage.pooled
+            array[part, :, edge:edge + height, edge:edge + width] *= self.mask[part, None, :, None]
 
     def backward(self, b):
         """From `back` to the gradient of the weights, which is set, and to `back` of the layer before."""
@@ -137,8 +145,9 @@ class Layer:
                 delta = self.delta[part]
             else:
                 delta = self.delta[:len(u)]
-                kernels.unpool(self._maps(self.back, part), stage.full, stage.pool, self.gain, self.edge, self._masked(part),
-                               delta.reshape(-1, stage.n))
+                self._drop(self.back, part)
+                kernels.unpool(_wide(self._maps(self.back, part)), stage.pool, self.gain, self.edge, stage.pooled[0],
+                               stage.full[2], self._rows(delta))
             kernels.retreat(u, a, delta, buffers.rule, buffers.sweep)
             if self.static:
                 flat = self.flat[:len(u)]
@@ -163,7 +172,7 @@ class Layer:
             if behind is not None:
                 back = self.back_columns[:len(columns)]
                 np.matmul(rows[place], self.weights.T, out=back)
-                kernels.roll(back, self.stage.kernel, behind[maps])
+                kernels.roll(back, self.stage.kernel, x.shape[3], _wide(behind[maps]))
 
     def _add(self, x, delta, fresh):
         if fresh:
@@ -171,6 +180,11 @@ class Layer:
         else:
             np.matmul(x.T, delta, out=self.part)
             self.gradient += self.part
+
+
+def _wide(maps):
+    """Maps [m, H, W, C] as [m, H, W * C]."""
+    return maps.reshape(*maps.shape[:2], -1)
 
 
 def stack(stages, weights, gradients, size, constants, static, dtype, dropped=False):
