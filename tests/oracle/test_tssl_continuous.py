@@ -141,7 +141,7 @@ def test_the_grid_version_goes_to_it_as_the_step_shrinks():
 
 
 def test_one_neuron_and_one_spike_by_hand():
-    network = ContinuousNetwork([[[2.6]]], tau_mem=TAU_MEM, tau_syn=TAU_SYN, step=STEP)
+    network = ContinuousNetwork([[[2.6]]], tau_mem=TAU_MEM, tau_syn=TAU_SYN, step=STEP, bound=8.0)
     run = network.forward([0.0], [0], until=0.1)
     spike, = run.spikes["layer0"].times / STEP
     found = network.gradients(run, es.Spikes([], []), 0.1)
@@ -175,8 +175,8 @@ def test_spike_trains_are_learned_in_continuous_time():
     goals = es.Spikes([0.021, 0.04, 0.013, 0.033], [0, 0, 1, 1])
     weights = [draw.normal(0.0, (2.0 / a)**0.5, (a, b)) for a, b in ((50, 40), (40, 2))]
     network = ContinuousNetwork(weights, tau_mem=5e-3, tau_syn=2e-3, step=1e-3, probe=1e-3)
-    losses = network.fit([inputs], [goals], 0.06, epochs=300, rate=5e-4)
-    assert min(losses[-50:]) < 0.3 * losses[0]
+    losses = network.fit([inputs], [goals], 0.06, epochs=500, rate=1e-3)
+    assert losses[-1] < 0.2 * losses[0]
 
 
 def test_bad_values_are_named():

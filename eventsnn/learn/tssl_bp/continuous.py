@@ -24,7 +24,7 @@ import numpy as np
 
 from ...errors import InputError, ParameterError
 from ...jit import kernel
-from ..optimisers import Adam
+from ..optimisers import Adam, cosine_rate
 from .network import Constants
 
 QUIET = 0.25  # of 1 / tau_s
@@ -115,7 +115,7 @@ class ContinuousNetwork:
     2
     """
 
-    def __init__(self, weights, *, tau_mem, tau_syn, step, probe=0.0, width=0.2, bound=2.0):
+    def __init__(self, weights, *, tau_mem, tau_syn, step, probe=0.0, width=0.2, bound=1.0):
         for name, value in (("tau_mem", tau_mem), ("tau_syn", tau_syn), ("step", step), ("width", width), ("bound", bound)):
             if not 0.0 < value < math.inf:
                 raise ParameterError(f"{name} must be finite and > 0, got {value!r}")
@@ -180,18 +180,18 @@ class ContinuousNetwork:
     def fit(self, inputs, goals, until, *, epochs, rate=1e-2, clip=1.0):
         """Teach `goals` (list of `es.Spikes`) in answer to `inputs` (list of `es.Spikes`) by Adam; returns the loss per epoch.
 
-        The gradient of all samples is cut to the norm `clip`. Weights change in place. Raises `InputError` for unequal lists.
+        The rate falls along half a cosine; the gradient of all samples is cut to the norm `clip`. Weights change in place. Raises `InputError` for unequal lists.
         """
         if len(inputs) != len(goals) or not inputs:
             raise InputError(f"inputs and goals must be lists of one length >= 1, got {len(inputs)} and {len(goals)}")
         flat = np.concatenate([w.ravel() for w in self.weights])
         ends = np.cumsum([w.size for w in self.weights])
         optimiser, losses = Adam(flat.size), []
-        for _ in range(epochs):
+        for epoch in range(epochs):
             parts = [self.gradients(self.forward(x.times, x.neurons, until), y, until) for x, y in zip(inputs, goals)]
             total = sum(np.concatenate([g.ravel() for g in part.weights]) for part in parts)
             total *= min(1.0, clip / (np.linalg.norm(total) + 1e-6))
-            optimiser.step(flat, total, rate)
+            optimiser.step(flat, total, cosine_rate(rate, epoch, epochs))
             self.weights = [part.reshape(w.shape) for part, w in zip(np.split(flat.copy(), ends[:-1]), self.weights)]
             losses.append(sum(part.loss for part in parts))
         return losses
