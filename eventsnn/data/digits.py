@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import FormatError
 
 FILE = Path(__file__).parent / "digits.npz"
-HELD_OUT = 5  # every fifth image is for testing
+TEST = 360  # images held out, drawn as scikit-learn's train_test_split(test_size=0.2, random_state=0) draws them
 
 
 def digits(path=FILE):
@@ -31,5 +31,6 @@ def digits(path=FILE):
     good = images.shape == (len(labels), 8, 8) and images.dtype == np.uint8
     if not good or images.max() > 16 or not 0 <= labels.min() <= labels.max() <= 9:
         raise FormatError(f"{Path(path).name} is damaged: it must hold images [n, 8, 8] of 0 to 16 and n labels of 0 to 9")
-    test = np.arange(len(labels)) % HELD_OUT == 0
-    return {"train": (images[~test], labels[~test]), "test": (images[test], labels[test])}
+    order = np.random.RandomState(0).permutation(len(labels))  # noqa: NPY002
+    parts = {"train": order[TEST:], "test": order[:TEST]}
+    return {name: (images[part], labels[part]) for name, part in parts.items()}

@@ -180,7 +180,8 @@ class ContinuousNetwork:
     def fit(self, inputs, goals, until, *, epochs, rate=1e-2, clip=1.0):
         """Teach `goals` (list of `es.Spikes`) in answer to `inputs` (list of `es.Spikes`) by Adam; returns the loss per epoch.
 
-        The rate falls along half a cosine; the gradient of all samples is cut to the norm `clip`. Weights change in place. Raises `InputError` for unequal lists.
+        The rate falls along half a cosine; the gradient of all samples is cut to the norm `clip`. Weights change in place.
+        Raises `InputError` for unequal lists.
         """
         if len(inputs) != len(goals) or not inputs:
             raise InputError(f"inputs and goals must be lists of one length >= 1, got {len(inputs)} and {len(goals)}")
