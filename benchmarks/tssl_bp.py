@@ -1,5 +1,5 @@
-"""TSSL-BP on the small digits: accuracy of several seeds, of the control with the sign turned, and without the surrogate; and the
-cost of the backward sweep beside its event form.
+"""TSSL-BP on the small digits: accuracy of several seeds, of the control with the sign turned, without the surrogate; the cost of
+the backward sweep beside its event form.
 
 20 epochs of 64-100-10, five steps; the rate was chosen on held-out training images, the test set is looked at once per network.
 
@@ -61,8 +61,8 @@ def main():
     words.add_argument("--seeds", type=int, default=5)
     words.add_argument("--out", default=str(measure.RESULTS / "tssl_bp.json"))
     given = words.parse_args()
-    report = {"command": measure.command(), "machine": measure.machine(), "versions": measure.versions(), "load": measure.load(),
-              "digits": digits(given.seeds),
+    report = {"command": measure.command(), "machine": measure.machine(), "versions": measure.versions(),
+              "load": measure.load(), "digits": digits(given.seeds),
               "ns_per_neuron_and_step": {str(rate): sweeps(rate) for rate in (0.3, 0.1, 0.02, 0.005)}}
     measure.write(given.out, report)
     for name, found in report["digits"].items():

@@ -17,7 +17,7 @@ def van_rossum(times, others, tau):
 
     Source: van Rossum (2001), Neural Computation 13:751.
 
-    >>> van_rossum([0.01], [], 0.005) ** 2
+    >>> round(van_rossum([0.01], [], 0.005) ** 2, 12)
     0.5
     """
     if not 0.0 < tau < math.inf:

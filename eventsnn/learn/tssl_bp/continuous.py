@@ -112,7 +112,7 @@ class ContinuousNetwork:
     >>> net = ContinuousNetwork([np.array([[3.0]])], tau_mem=5e-3, tau_syn=3e-3, step=1e-3)
     >>> run = net.forward([0.001], [0], until=0.02)
     >>> len(run.spikes["layer0"])
-    2
+    1
     """
 
     def __init__(self, weights, *, tau_mem, tau_syn, step, probe=0.0, width=0.2, bound=1.0):

@@ -153,8 +153,8 @@ def saccades(t):
 
     The camera goes down a triangle: right and down, right and up, back left. Source: Orchard et al. (2015), section 2.2.
 
-    >>> [shift.tolist() for shift in saccades(np.array([0.0, 0.105, 0.21]))]
-    [[-0.0, -3.5, -7.0], [-0.0, -7.0, 0.0]]
+    >>> [shift.tolist() for shift in saccades(np.array([0.0525, 0.105, 0.21]))]
+    [[-1.75, -3.5, -7.0], [-3.5, -7.0, -0.0]]
     """
     first, second, third = (np.clip(t - k * SACCADE, 0.0, SACCADE) / SACCADE for k in range(3))
     return -ACROSS * (first + second - 2.0 * third), -UP * (first - second)

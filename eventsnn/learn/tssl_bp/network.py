@@ -72,7 +72,7 @@ class TSSLNetwork:
 
     >>> network = TSSLNetwork(2, [1], [np.array([[1.5], [0.0]])], Constants(steps=3), static=False)
     >>> network.forward(np.array([[[1, 0], [1, 0], [1, 0]]])).spikes[0][0, :, 0].astype(int)
-    array([0, 1, 0])
+    array([0, 1, 1])
     """
 
     def __init__(self, shape, layers, weights, constants=None, static=True):
