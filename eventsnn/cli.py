@@ -83,7 +83,8 @@ def list_(
 def train(
     task: Annotated[str, typer.Argument(
         help="yinyang, yinyang-delays, mnist, mnist16, mnist-best, fashion, yinyang-bss2, mnist16-bss2, "
-             "eqspike-digits, eqspike-mnist, decolle-digits, decolle-mnist, decolle-nmnist or decolle-gesture.")],
+             "eqspike-digits, eqspike-mnist, decolle-digits, decolle-mnist, decolle-nmnist, decolle-gesture, tssl-digits, "
+             "tssl-mnist, tssl-fashion, tssl-fashion-cnn, tssl-nmnist or tssl-cifar10.")],
     preset: Annotated[str, typer.Option(help="quick or paper.")] = "quick",
     seed: Annotated[int, typer.Option(help="Seed of the first network.")] = 0,
     seeds: Annotated[int, typer.Option(help="Networks to train, with seeds seed, seed + 1, ...")] = 1,

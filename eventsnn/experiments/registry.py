@@ -3,9 +3,10 @@
 from importlib import import_module
 
 # first word of the task -> module of this folder with `train_task(task, preset, seed, seeds, out, threads, changes, progress)`
-TRAINERS = {"decolle": "train_decolle", "eqspike": "train_eqspike"}
+TRAINERS = {"decolle": "train_decolle", "eqspike": "train_eqspike", "tssl": "train_tssl"}
 # "format" of the file -> module of this folder with `evaluate(name, scheduler, limit, jobs, profile, progress)`
-EVALUATORS = {"eventsnn DECOLLE network": "evaluate_decolle", "eventsnn EqSpike network": "evaluate_eqspike"}
+EVALUATORS = {"eventsnn DECOLLE network": "evaluate_decolle", "eventsnn EqSpike network": "evaluate_eqspike",
+              "eventsnn TSSL-BP network": "evaluate_tssl"}
 
 
 def trainer(task):

@@ -9,7 +9,7 @@ from ..errors import ParameterError
 from ..io import SHIPPED, atomic_path, open_model
 from .first_spike.network import FirstSpikeNetwork
 
-OTHERS = ("asnn", "decolle", "eqspike")  # first words of the names of other kinds of shipped models
+OTHERS = ("asnn", "decolle", "eqspike", "tssl")  # first words of the names of other kinds of shipped models
 FORMAT, VERSION = "eventsnn first-spike network", 1
 ENCODINGS = ("yinyang", "yinyang-x5", "yinyang-x5-only", "mnist", "mnist-silent", "mnist16", "fashion")
 

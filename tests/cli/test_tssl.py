@@ -1,0 +1,70 @@
+"""`eventsnn train tssl-digits` and `eventsnn evaluate` on what it wrote."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from eventsnn.cli import app
+
+
+def run(*words):
+    result = CliRunner().invoke(app, [*words, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    file = tmp_path_factory.mktemp("tssl") / "digits.h5"
+    return file, run("train", "tssl-digits", "--set", "epochs=8", "--set", "validation=200", "--seeds", "2", "--out", str(file))
+
+
+def test_training_writes_a_model_and_its_curves(trained):
+    file, summary = trained
+    assert summary["trained_on"] == 1237 and len(summary["validation_accuracy_per_seed"]) == 2
+    assert 0.75 < summary["test_accuracy"] < 1.0
+    curves = json.loads(file.with_suffix(".curves.json").read_text())
+    assert sorted(curves) == ["0", "1"] and len(curves["0"]["loss"]) == 8 and np.shape(curves["1"]["activity"]) == (8, 2)
+    assert not list(file.parent.glob("*.npz"))
+
+
+def test_the_model_is_evaluated_on_the_event_engine_with_the_same_spikes(trained):
+    file, summary = trained
+    found = run("evaluate", str(file), "--limit", "120")
+    assert found["same_spikes"] is True and found["different_spikes"] == 0 and found["n_test"] == 120
+    assert found["accuracy"] == found["accuracy_dense"] > 0.7
+    assert len(found["spikes_per_neuron_and_step"]) == 2 and 0.0 < found["spikes_per_neuron_and_step"][1] < 0.3
+    spikes = 5 * (100 * found["spikes_per_neuron_and_step"][0] + 10 * found["spikes_per_neuron_and_step"][1])
+    assert found["spikes_per_sample"] == pytest.approx(spikes)
+
+
+def test_an_interrupted_training_goes_on(trained, tmp_path):
+    from eventsnn.experiments.train_tssl import train_task
+    from eventsnn.learn.tssl_bp.recipes import data_of, recipe
+    from eventsnn.learn.tssl_bp.training import train
+
+    out = tmp_path / "digits.h5"
+    data = data_of("digits", validation=200)
+    train(recipe("tssl-digits", epochs=3)[1], data, progress=False, checkpoint=tmp_path / "digits-seed0.npz")
+    train_task("tssl-digits", out=out, changes={"epochs": 8, "validation": 200})
+    curves = [json.loads(path.with_suffix(".curves.json").read_text())["0"] for path in (trained[0], out)]
+    assert curves[0] == curves[1]
+
+
+@pytest.mark.parametrize("words, text", [
+    (["train", "tssl-moons"], "unknown task 'tssl-moons'"), (["train", "tssl-digits", "--preset", "slow"], "unknown preset"),
+    (["train", "tssl-digits", "--set", "speed=1"], "unknown setting"),
+    (["train", "tssl-digits", "--seeds", "0"], "seeds must be"),
+    (["train", "tssl-digits", "--set", "validation=-1"], "validation must be"),
+])
+def test_mistakes_are_named(words, text, tmp_path):
+    result = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "x.h5")])
+    assert result.exit_code == 2 and text in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_limit_below_one_is_refused(trained):
+    result = CliRunner().invoke(app, ["evaluate", str(trained[0]), "--limit", "0"])
+    assert result.exit_code == 2 and "limit must be >= 1" in result.output
