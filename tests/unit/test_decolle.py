@@ -253,7 +253,7 @@ def test_bars_are_learnt_and_shuffled_labels_are_not(layers, gather):
     rate = 3e-3 if isinstance(layers[0], str) else 1e-3
     result = train(small(layers=layers, epochs=15, gather=gather, rate=rate), data, progress=False)
     assert result.test_accuracy[-1] > 0.75 and min(result.test_accuracy) > 0.6
-    assert (result.curve["loss"][-1] < 0.7 * result.curve["loss"][0]).all()
+    assert (result.curve["loss"][-1] < 0.9 * result.curve["loss"][0]).all()
     shuffled = np.random.default_rng(1).permutation(labels[:256])
     data["train"] = PoissonImages(images[:256], shuffled)
     result = train(small(layers=layers, epochs=2, gather=gather), data, progress=False)
