@@ -8,23 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
+FORMS = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
 _lock = threading.Lock()
-_inside = [0, 0]  # how many contexts are open; the number of threads before the first of them
+_users = [0, 0]  # calls that want one thread now; the number of threads before the first of them
 
 
 @cache
 def _switch():
-    """(set, get) of the number of threads of NumPy's OpenBLAS, or None where NumPy uses another library."""
-    package = Path(np.__file__).parent
-    found = {path for folder in (package.parent / "numpy.libs", package / ".dylibs") if folder.is_dir()
-             for path in folder.glob("*openblas*")}
+    """(set, get) of the number of threads of NumPy's OpenBLAS, or None where NumPy uses something else."""
+    folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
+    found = {str(path) for folder in folders if folder.is_dir() for path in folder.glob("*openblas*")}
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        lines = (line.split() for line in maps.read_text().splitlines())
+        found |= {line[5] for line in lines if len(line) > 5 and "openblas" in Path(line[5]).name}
     for path in sorted(found):
         try:
-            library = ctypes.CDLL(str(path))
+            library = ctypes.CDLL(path)
         except OSError:
             continue
-        for form in NAMES:
+        for form in FORMS:
             if hasattr(library, form.format("set_num_threads")):
                 return getattr(library, form.format("set_num_threads")), getattr(library, form.format("get_num_threads"))
     return None
@@ -32,9 +35,10 @@ def _switch():
 
 @contextmanager
 def one_thread():
-    """Within this context OpenBLAS computes with one thread per call, in any thread of the process.
+    """Within this context, in any thread of the process, OpenBLAS computes with one thread per call.
 
-    Other libraries are left as they are: set their own variable (such as MKL_NUM_THREADS=1) if bits must not depend on it.
+    Other libraries than OpenBLAS are left as they are: with them set their own variable for one thread (MKL_NUM_THREADS=1) if
+    results must not depend on it.
 
     >>> with one_thread():
     ...     float((np.ones((2, 2)) @ np.ones((2, 2))).sum())
@@ -45,14 +49,14 @@ def one_thread():
         yield
         return
     with _lock:
-        if _inside[0] == 0:
-            _inside[1] = switch[1]()
+        if _users[0] == 0:
+            _users[1] = switch[1]()
             switch[0](1)
-        _inside[0] += 1
+        _users[0] += 1
     try:
         yield
     finally:
         with _lock:
-            _inside[0] -= 1
-            if _inside[0] == 0:
-                switch[0](_inside[1])
+            _users[0] -= 1
+            if _users[0] == 0:
+                switch[0](_users[1])

@@ -16,7 +16,7 @@ class Parameters:
 
     A `flat` array that is given is kept and not copied.
 
-    >>> from .shapes import stages
+    >>> from eventsnn.learn.shapes import stages
     >>> Parameters(stages((1, 1, 4), [3]), np.float32).flat.size
     15
     """

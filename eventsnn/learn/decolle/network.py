@@ -7,9 +7,9 @@ import numpy as np
 from ...errors import InputError, ParameterError
 from ...types import Spikes
 from . import kernels
-from .blas import one_thread
+from ..blas import one_thread
 from .layers import Parameters, Part
-from .shapes import stages
+from ..shapes import stages
 
 STEP = 1e-3  # s
 

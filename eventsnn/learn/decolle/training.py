@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import InputError, ParameterError
 from . import kernels
-from .blas import one_thread
+from ..blas import one_thread
 from .checkpoint import CURVES, State, load_checkpoint, save_checkpoint
 from .inputs import TEST, _keys
 from .layers import Parameters, Part

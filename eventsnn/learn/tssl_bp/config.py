@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from ...errors import ParameterError
 from .losses import LOSSES
 from .network import Constants
-from .shapes import stages
+from ..shapes import stages
 
 SCHEDULES = ("constant", "cosine")
 CONSTANTS = tuple(field.name for field in fields(Constants))
@@ -82,4 +82,4 @@ class Config:
 
     def stages(self, shape):
         """The layers on inputs of `shape`. Raises `ParameterError`."""
-        return stages(shape, self.layers)
+        return stages(shape, self.layers, "s")

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import InputError, ParameterError
 from ..blas import one_thread
 from .layers import POOL_GAIN, stack
-from .shapes import stages
+from ..shapes import stages
 
 BLOCK = 100  # samples that go through a network at a time
 DT = 1e-3  # s; what a step is taken for in the engine
@@ -80,7 +80,7 @@ class TSSLNetwork:
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ParameterError(f"shape must be (height, width, channels) or a number of inputs, got {shape!r}")
         self.layers, self.constants, self.static = tuple(layers), constants or Constants(), bool(static)
-        self.stages = stages(self.shape, self.layers)
+        self.stages = stages(self.shape, self.layers, "s")
         if len(weights) != len(self.stages):
             raise ParameterError(f"weights must hold one matrix per layer, {len(self.stages)}, got {len(weights)}")
         self.weights = []
@@ -102,7 +102,7 @@ class TSSLNetwork:
         """
         shape = (1, 1, int(shape)) if np.ndim(shape) == 0 else tuple(shape)
         weights = []
-        for stage in stages(shape, layers):
+        for stage in stages(shape, layers, "s"):
             bound = conv_scale / math.sqrt(stage.matrix[0])
             weights.append(generator.uniform(-bound, bound, stage.matrix) if stage.kernel
                            else generator.normal(0.0, math.sqrt(2.0 / stage.matrix[0]), stage.matrix))
