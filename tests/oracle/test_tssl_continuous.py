@@ -106,8 +106,8 @@ def on_a_grid(network, inputs, goals, grid, horizon):
     steps = int(round(horizon / grid))
     constants = grid_constants(TAU_MEM, TAU_SYN, STEP, grid, steps, network.bound)
     sizes = [network.weights[0].shape[0], *(w.shape[1] for w in network.weights)]
-    from eventsnn.learn.tssl_bp.losses import filtered
     from eventsnn.learn.shapes import stages
+    from eventsnn.learn.tssl_bp.losses import filtered
 
     def counts(spikes, n):
         table = np.zeros((1, steps, n))

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from eventsnn.errors import FormatError, InputError, ParameterError, UnknownNameError
-from eventsnn.learn.decolle import kernels
 from eventsnn.learn.blas import one_thread
+from eventsnn.learn.decolle import kernels
 from eventsnn.learn.decolle.checkpoint import load_checkpoint
 from eventsnn.learn.decolle.config import Config
 from eventsnn.learn.decolle.inputs import PoissonImages, moved
 from eventsnn.learn.decolle.layers import Parameters
 from eventsnn.learn.decolle.network import Constants, DecolleNetwork
 from eventsnn.learn.decolle.recipes import recipe
-from eventsnn.learn.shapes import stages
 from eventsnn.learn.decolle.training import accuracy, learning_rate, new_state, train, train_batch
+from eventsnn.learn.shapes import stages
 
 ALPHA, BETA, GAMMA, RHO = 0.97, 0.92, 0.65, 1.0
 CONV = ["3c3p1m2", "4c2", 6]

@@ -6,10 +6,10 @@ import numpy as np
 
 from ...errors import InputError, ParameterError
 from ...types import Spikes
-from . import kernels
 from ..blas import one_thread
-from .layers import Parameters, Part
 from ..shapes import stages
+from . import kernels
+from .layers import Parameters, Part
 
 STEP = 1e-3  # s
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError, ParameterError
-from . import kernels
 from ..blas import one_thread
+from . import kernels
 from .checkpoint import CURVES, State, load_checkpoint, save_checkpoint
 from .inputs import TEST, _keys
 from .layers import Parameters, Part

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, fields
 
 from ...errors import ParameterError
+from ..shapes import stages
 from .losses import LOSSES
 from .network import Constants
-from ..shapes import stages
 
 SCHEDULES = ("constant", "cosine")
 CONSTANTS = tuple(field.name for field in fields(Constants))

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...errors import InputError, ParameterError
 from ..blas import one_thread
-from .layers import POOL_GAIN, stack
 from ..shapes import stages
+from .layers import POOL_GAIN, stack
 
 BLOCK = 100  # samples that go through a network at a time
 DT = 1e-3  # s; what a step is taken for in the engine
