@@ -78,7 +78,7 @@ def call_rule(typing, function, w, x, y, s, g, p):
     return types.float64(types.int64, types.float64, *[types.int64] * 5), generate
 
 
-@inner
+@inlined
 def bring(wir, st, r, now):
     """Carry the variables of rule `r` into the epoch of `now`; their decay and growth since it began go to the buffer."""
     length, k = wir.rulef[r, RF_LENGTH], st.turn[r, 0]
@@ -96,7 +96,7 @@ def bring(wir, st, r, now):
     for v in range(n):
         rate = wir.variablef[first + v, VF_RATE]
         st.buffer[B_DECAY + v] = exp(-time * rate)
-        st.buffer[B_GROWTH + v] = exp(time * rate)
+        st.buffer[B_GROWTH + v] = 1.0 / st.buffer[B_DECAY + v]
 
 
 @inlined
@@ -229,7 +229,7 @@ def first_trace(wir, st, r, skip):
     return address(st.trace) + 8 * wir.variable[v, V_FIRST], st.buffer[B_DECAY + skip]
 
 
-@inner
+@inlined
 def row_of_one(wir, st, r, k, source, first, end, function, start, low, high):
     """The arrivals of a row at synapses without variables of their own, whose targets have one trace: the common case."""
     traces, decay = first_trace(wir, st, r, wir.rule[r, R_X])
@@ -244,7 +244,7 @@ def row_of_one(wir, st, r, k, source, first, end, function, start, low, high):
         change(wir, st, r, function, single, shift + i, base, p, low, high)
 
 
-@inner
+@inlined
 def column_of_one(wir, st, r, k, target, begin_at, end_at, function, low, high):
     """A spike of neuron `target` (local) for synapses without variables of their own, whose sources have one trace."""
     traces, decay = first_trace(wir, st, r, 0)

@@ -176,7 +176,7 @@ def arrive_listed(kin, wir, st, lane, p, c, modes, test, post, at, w32, w64, fir
     return OK
 
 
-@inner
+@inlined
 def live_row(kin, wir, st, lane, planf, test, p, c, modes, post, at, size, now, start, end, max_rounds, scratch):
     """The hot neurons among post[at:at + size] live up to `now`, so that a rule sees their spikes before the row arrives."""
     ready = test == CHORD

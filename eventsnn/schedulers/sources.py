@@ -22,12 +22,11 @@ class Sources:
     def push(self, times, ids):
         """Add spikes; both [n]."""
         if times.size:
-            self.times = np.concatenate([self.times, times])
-            self.ids = np.concatenate([self.ids, ids])
-            order = np.lexsort((self.ids, self.times))
-            self.times, self.ids = self.times[order], self.ids[order]
+            self.times, self.ids = _merged([self.times, times], [self.ids, ids])
 
     def _generate(self, until):
+        """([times], [ids]) of the Poisson spikes with time <= until that have not been generated before."""
+        found = [], []
         for first, stream, rate, next_time, count in self.poisson:
             expected = rate.sum() * max(0.0, until - max(0.0, next_time.min()))
             capacity = int(64 + expected + 6.0 * np.sqrt(expected))
@@ -39,15 +38,19 @@ class Sources:
                     break
                 next_time[:], count[:] = saved
                 capacity *= 2
-            self.push(times[:n], ids[:n] + first)
+            found[0].append(times[:n])
+            found[1].append(ids[:n] + first)
+        return found
 
     def take(self, until):
         """Remove and return (times, ids) of all spikes with time <= until."""
-        self._generate(until)
+        times, ids = self._generate(until)
         n = int(np.searchsorted(self.times, until, side="right"))
-        times, ids = self.times[:n].copy(), self.ids[:n].copy()
+        taken = self.times[:n].copy(), self.ids[:n].copy()
+        if times:
+            taken = _merged([taken[0], *times], [taken[1], *ids])
         self.times, self.ids = self.times[n:], self.ids[n:]
-        return times, ids
+        return taken
 
     def next_poisson(self):
         """Time of the next Poisson spike that is not generated yet, or inf."""
@@ -73,3 +76,10 @@ class Sources:
         self.times, self.ids = data["times"].astype(np.float64), data["ids"].astype(np.int64)
         for k, (_, _, _, next_time, count) in enumerate(self.poisson):
             next_time[:], count[:] = data[f"next_{k}"], data[f"count_{k}"]
+
+
+def _merged(times, ids):
+    """Spikes of several arrays in canonical order, as two new arrays."""
+    times, ids = np.concatenate(times), np.concatenate(ids)
+    order = np.lexsort((ids, times))
+    return times[order], ids[order]
