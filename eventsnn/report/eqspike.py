@@ -45,6 +45,6 @@ def plot_pair_window(windows, path=None):
             axis.axhline(0.0, color=MUTED, linewidth=0.8)
             axis.axvline(0.0, color=MUTED, linewidth=0.8)
             axis.set_xlabel("spike of the target after that of the source (ms)")
-            axis.set_ylabel("weight change / rate")
+            axis.set_ylabel("weight change / (rate · charge²) (s⁻²)")
             axis.set_title(name)
         return _save(figure, path)

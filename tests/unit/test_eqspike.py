@@ -11,6 +11,9 @@ from eventsnn.learn.eqspike.config import EqSpikeConfig
 from eventsnn.learn.eqspike.events import input_events
 from eventsnn.learn.eqspike.network import EqSpikeNetwork, decisions
 from eventsnn.learn.eqspike.probe import presentation
+from eventsnn.learn.eqspike.rate import cosine, mean_update, settle
+from eventsnn.learn.eqspike.rate import updates as rate_updates
+from eventsnn.learn.eqspike.recipes import data_of
 from eventsnn.learn.eqspike.training import initial_network, schedule
 
 TAU_FILTER = 0.02
@@ -201,6 +204,38 @@ def test_stationary_rates_drift_little_and_a_target_that_is_reached_teaches_noth
         some.append(presentation(network, x, key, v=v, phases=phases, label=1, inputs="intervals").bias[9:])
     assert np.abs(np.mean(none, axis=0)).max() == 0.0
     assert np.mean(some, axis=0)[1] > 0.1
+
+
+def test_rate_updates_go_down_the_gradient_of_the_squared_error():
+    network, x, _ = case(seed=3, sizes=(6, 5, 3))
+    network.bias[:] = 0.4
+    x, label, step = x[None], np.array([1]), 1e-5
+    first, second = rate_updates(network, x, label)
+
+    def loss():
+        return 0.5 * np.sum((np.eye(3)[label] - settle(network, x)[1]) ** 2)
+
+    for weights, update in ((network.w1, first[0]), (network.w2, second[0])):
+        slope = np.empty(weights.shape)
+        for place in np.ndindex(*weights.shape):
+            kept, sides = weights[place], []
+            for sign in (1.0, -1.0):
+                weights[place] = kept + sign * step
+                sides.append(loss())
+            weights[place] = kept
+            slope[place] = (sides[0] - sides[1]) / (2.0 * step)
+        assert cosine(update, -slope) > 0.999 and np.abs(update + slope).max() < 0.02 * np.abs(slope).max()
+
+
+@pytest.mark.parametrize("changes", [{"inputs": "spikes"}, {}, {"phases": "three", "sign": "fixed"}])
+def test_mean_updates_are_those_of_rate_based_equilibrium_propagation(changes):
+    config = EqSpikeConfig(hidden=30, **changes)
+    pixels, labels = data_of("digits")["train"]
+    network, x, labels = initial_network(config, 64, 10), pixels[:9] / 255.0, labels[:9]
+    exact = rate_updates(network, x, labels)
+    found = [mean_update(network, x[k], labels[k], config) for k in range(9)]
+    for layer in (0, 1):
+        assert np.median([cosine(found[k][layer], exact[layer][k]) for k in range(9)]) > 0.8
 
 
 def test_decisions():

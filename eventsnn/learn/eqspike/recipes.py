@@ -5,10 +5,11 @@ import numpy as np
 from ...errors import unknown_name
 from .config import EqSpikeConfig
 
+THREE = {"phases": "three", "sign": "fixed", "beta": 2.0}
 # task -> (data, settings, {preset: what it changes})
 RECIPES = {
-    "eqspike-digits": ("digits", {"rates": (0.5, 0.1)}, {"quick": {"epochs": 8}, "paper": {"epochs": 40}}),
-    "eqspike-mnist": ("mnist", {"rates": (0.3, 0.1)}, {"quick": {"epochs": 1}, "paper": {"epochs": 10}}),
+    "eqspike-digits": ("digits", THREE | {"rates": (1.0, 0.1)}, {"quick": {"epochs": 8}, "paper": {"epochs": 40}}),
+    "eqspike-mnist": ("mnist", THREE | {"rates": (1.0, 0.1)}, {"quick": {"epochs": 1}, "paper": {"epochs": 10}}),
 }
 
 
