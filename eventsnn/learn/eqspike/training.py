@@ -73,7 +73,7 @@ def schedule(config):
     """Phases [k, 4] (duration s, beta, gain of the weight changes of both layers) for a positive sign.
 
     >>> schedule(EqSpikeConfig(beta=2.0)).tolist()
-    [[0.2, 0.0, 0.0, 0.0], [0.15, 2.0, 0.5, 0.5]]
+    [[0.2, 0.0, 0.0, 0.0], [0.1, 2.0, 0.5, 0.5]]
     """
     free, beta = [config.free, 0.0, 0.0, 0.0], config.beta
     if config.phases == "two":
