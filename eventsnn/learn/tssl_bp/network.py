@@ -11,7 +11,8 @@ from ..blas import one_thread
 from ..shapes import stages
 from .layers import POOL_GAIN, stack
 
-BLOCK = 100  # samples that go through a network at a time
+BLOCK = 100  # samples that go through a network at a time, fewer in large ones:
+ROOM = 1 << 25  # neurons times steps of all samples at a time
 DT = 1e-3  # s; what a step is taken for in the engine
 
 
@@ -131,10 +132,11 @@ class TSSLNetwork:
         """
         x = self.check(x)
         weights = [w.astype(dtype) for w in self.weights]
-        starts = range(0, len(x), BLOCK)
+        block = at_a_time(self.stages, self.constants.steps)
+        starts = range(0, len(x), block)
 
         def run(start):
-            part = x[start:start + BLOCK]
+            part = x[start:start + block]
             entry, layers = stack(self.stages, weights, weights, len(part), self.constants, self.static, dtype)
             entry.take(part)
             for layer in layers:
@@ -151,12 +153,13 @@ class TSSLNetwork:
         """What static inputs `x` [n, inputs] give the neurons of the first layer: [n, neurons], float64."""
         x = self.check(x)
         drive, stage, weights = np.empty((len(x), self.stages[0].n)), self.stages[0], self.weights[:1]
-        for start in range(0, len(x), BLOCK):
-            part = x[start:start + BLOCK]
+        block = at_a_time([stage], self.constants.steps)
+        for start in range(0, len(x), block):
+            part = x[start:start + block]
             entry, layers = stack([stage], weights, weights, len(part), self.constants, True, np.float64)
             entry.take(part)
             layers[0].forward(len(part))
-            layers[0]._product(entry.out, drive[start:start + BLOCK])
+            layers[0]._product(entry.out, drive[start:start + block])
         return drive
 
     def to_network(self, images=None):
@@ -195,6 +198,16 @@ class TSSLNetwork:
         at, who = np.nonzero(x)
         many = x[at, who].astype(np.int64)
         return es.Spikes(np.repeat(at, many) * DT, np.repeat(who, many))
+
+
+def at_a_time(stages, steps):
+    """How many samples go through a network at a time.
+
+    >>> from .shapes import stages
+    >>> at_a_time(stages((28, 28, 1), [400, 10]), 5)
+    100
+    """
+    return max(1, min(BLOCK, ROOM // (steps * sum(stage.n for stage in stages))))
 
 
 def order(shape):

@@ -13,7 +13,7 @@ from . import kernels
 from .checkpoint import CURVES, State, load_checkpoint, save_checkpoint
 from .layers import stack
 from .losses import count_loss, filtered, goals_of, kernel_loss
-from .network import BLOCK, TSSLNetwork
+from .network import BLOCK, TSSLNetwork, at_a_time
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of AdamW
 
@@ -157,17 +157,17 @@ class Trainer:
     def test(self, samples, run=map, limit=None):
         """(accuracy, loss per sample, activity [layers]) on other `samples`, in float32."""
         n = min(len(samples), limit or len(samples))
-        starts = range(0, n, BLOCK)
-        config = self.config
+        config, block = self.config, at_a_time(self.stages, self.config.steps)
+        starts = range(0, n, block)
         if not self.testers:
-            self.testers = {k: Part(self.stages, self.weights, BLOCK, self.state.weights.size, config, samples.static)
+            self.testers = {k: Part(self.stages, self.weights, block, self.state.weights.size, config, samples.static)
                             for k in range(config.parts)}
         columns = [list(starts)[k::config.parts] for k in range(config.parts)]
 
         def work(k):
             part, found = self.testers[k], {}
             for start in columns[k]:
-                group = np.arange(start, min(start + BLOCK, n))
+                group = np.arange(start, min(start + block, n))
                 a = part.forward(samples.inputs(group, 0, False, np.float32))
                 labels = None if samples.labels is None else samples.labels[group]
                 loss = part.loss(a, labels, self._goals(samples, group))
