@@ -232,7 +232,8 @@ def _deliver_two(wir, st, k, source, first, end, a, b, at_a, at_b, q, drawn_id, 
             cell[j, at_a] += w * a
             cell[j, at_b] += w * b
     else:
-        shift += source * (end - first) - first
+        at = wir.pop[wir.proj[k, J_TARGET], P_FIRST]
+        shift += source * (wir.pop[wir.proj[k, J_TARGET] + 1, P_FIRST] - at) - at
         if kind == DENSE_F32:
             for j in range(lo, hi):
                 w = np.float64(wir.w32[np.uint64(shift + np.int64(j))]) * q

@@ -52,6 +52,24 @@ def test_shards_of_a_small_network(scheduler):
                 ["n"])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scheduler", ["heap", "window", "auto"])
+def test_shards_of_dense_rows(scheduler, dtype):
+    """A part of a dense row has the weights of its own targets, whatever population comes before."""
+    draw = np.random.default_rng(3)
+    net = es.Network()
+    net.add("in", es.Input(7))
+    net.add("a", es.LIF(9, tau_mem=20 * MS, tau_syn=5 * MS, v_threshold=1.0))
+    net.add("b", es.AdaptiveLIF(5, tau_mem=20 * MS, tau_syn=5 * MS, v_threshold=1.0, tau_adapt=50 * MS, adaptation=0.1))
+    net.connect("in", "a", es.Dense(draw.normal(0.6, 0.4, (7, 9)).astype(dtype)))
+    net.connect("a", "b", es.Dense(draw.normal(0.6, 0.4, (9, 5)).astype(dtype), delay=1 * MS))
+    inputs = {"in": es.Spikes(np.sort(draw.uniform(0.0, 0.2, 200)), draw.integers(0, 7, 200))}
+    one = es.simulate(net, inputs, until=0.25, scheduler="reference")
+    assert min(len(one.spikes["a"]), len(one.spikes["b"])) > 10
+    for threads in (1, 2, 3):
+        assert_same(es.simulate(net, inputs, until=0.25, scheduler=scheduler, threads=threads), one, ("a", "b"))
+
+
 def noisy(n=300):
     net = es.Network()
     net.add("p", es.Poisson(n, rate=np.linspace(0.0, 4000.0, n)))

@@ -318,15 +318,19 @@ def test_auto_takes_the_heap_where_windows_would_be_empty(n, delay, chosen):
     assert es.simulate(net, until=1.0 * MS).scheduler == chosen
 
 
-@pytest.mark.parametrize("rule", ["dense", "procedural", "none"])
-def test_auto_counts_every_kind_of_synapse(rule):
+@pytest.mark.parametrize("rule, chosen", [("dense", "window"), ("procedural", "window"), ("none", "heap"),
+                                          ("forward", "window")])
+def test_auto_counts_every_kind_of_synapse(rule, chosen):
     net = es.Network()
     net.add("n", es.LIF(300, tau_mem=20.0 * MS, tau_syn=5.0 * MS, v_threshold=1.0))
     if rule == "dense":
         net.connect("n", "n", es.Dense(np.full((300, 300), 0.01), delay=0.05 * MS))
     elif rule == "procedural":
         net.connect("n", "n", es.Procedural(es.RandomOutdegree(1, weight=0.1, delay=0.05 * MS, seed=1)))
-    assert es.simulate(net, until=1.0 * MS).scheduler == "window"
+    elif rule == "forward":
+        net.add("out", es.LIF(10, tau_mem=20.0 * MS, tau_syn=5.0 * MS, v_threshold=1.0))
+        net.connect("n", "out", es.Dense(np.ones((300, 10))))
+    assert es.simulate(net, until=1.0 * MS).scheduler == chosen
 
 
 # -- the calendar --------------------------------------------------------------------------------------------------------
