@@ -29,7 +29,7 @@ def compiling():
         yield
         return
     quiet = subprocess.DEVNULL
-    child = subprocess.Popen([sys.executable, "-c", "from eventsnn.experiments.warmup import samples; samples()"],
+    child = subprocess.Popen([sys.executable, "-P", "-c", "from eventsnn.experiments.warmup import samples; samples()"],
                              stdin=quiet, stdout=quiet, stderr=quiet)
     try:
         yield

@@ -1,12 +1,10 @@
 """What each training task consists of: data, their encoding as spike times, settings and presets, and the chip, if any."""
 
-from dataclasses import fields
-
 import numpy as np
 
 from ..data.yin_yang import BIAS_TIME, to_spike_times, yin_yang_splits
-from ..errors import unknown_name
 from .config import Config
+from .presets import chosen
 
 SPLITS = ("train", "validation", "test")
 COPIES = 5  # of every input of "yinyang-x5" and "yinyang-x5-only", as on the chip
@@ -57,17 +55,7 @@ def recipe(task, preset="quick", **changes):
     >>> recipe("yinyang", "paper", seed=3)[1].epochs
     300
     """
-    if task not in RECIPES:
-        raise unknown_name("task", task, RECIPES)
-    encoding, settings, presets = RECIPES[task]
-    if preset not in presets:
-        raise unknown_name("preset", preset, presets)
-    known = [field.name for field in fields(Config)]
-    for name in changes:
-        if name not in known:
-            raise unknown_name("setting", name, known)
-    changes = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-    return encoding, Config(**(settings | presets[preset] | changes))
+    return chosen(RECIPES, Config, task, preset, changes)
 
 
 def data_of(encoding, splits=SPLITS):

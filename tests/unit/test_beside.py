@@ -37,6 +37,7 @@ def test_the_body_is_followed_by_waiting_for_the_child(children):
     with beside.compiling():
         child, = children.made
         assert child.done == [] and child.command[0] == sys.executable
+        assert "-P" in child.command  # the package of this process, not one that lies in the working directory
     assert child.done[0] == "wait"
 
 

@@ -1,10 +1,10 @@
 """What each DECOLLE task consists of: data, and settings with two presets."""
 
-from dataclasses import fields
 
 import numpy as np
 
 from ...errors import FormatError, ParameterError, unknown_name
+from ..presets import chosen
 from .config import Config
 from .inputs import PoissonImages, Recordings
 
@@ -44,17 +44,7 @@ def recipe(task, preset="quick", **changes):
     >>> recipe("decolle-digits", "paper", seed=3)[1].epochs
     15
     """
-    if task not in RECIPES:
-        raise unknown_name("task", task, RECIPES)
-    encoding, presets = RECIPES[task]
-    if preset not in presets:
-        raise unknown_name("preset", preset, presets)
-    known = [field.name for field in fields(Config)]
-    for name in changes:
-        if name not in known:
-            raise unknown_name("setting", name, known)
-    changes = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-    return encoding, Config(**(presets[preset] | changes))
+    return chosen(RECIPES, Config, task, preset, changes)
 
 
 def data_of(encoding, config, splits=SPLITS, held_out=0, small=True):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...errors import unknown_name
+from ..presets import chosen
 from .config import EqSpikeConfig
 
 THREE = {"phases": "three", "sign": "fixed", "beta": 2.0}
@@ -21,12 +21,7 @@ def recipe(task, preset="quick", **changes):
     >>> recipe("eqspike-digits", seed=3)[1].seed
     3
     """
-    if task not in RECIPES:
-        raise unknown_name("task", task, RECIPES)
-    data, settings, presets = RECIPES[task]
-    if preset not in presets:
-        raise unknown_name("preset", preset, presets)
-    return data, EqSpikeConfig.of(settings | presets[preset] | changes)
+    return chosen(RECIPES, EqSpikeConfig, task, preset, changes)
 
 
 def data_of(name, validation=False):

@@ -1,12 +1,12 @@
 """What each TSSL-BP training task consists of: data, settings, presets. Sources: Zhang and Li (2020), configurations of their
 code."""
 
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import FormatError, ParameterError, unknown_name
+from ..presets import chosen
 from .config import Config
 from .inputs import Images, Recordings
 
@@ -40,17 +40,7 @@ def recipe(task, preset="quick", **changes):
     >>> recipe("tssl-fashion", "paper", seed=3)[1].layers
     (400, 400, 10)
     """
-    if task not in RECIPES:
-        raise unknown_name("task", task, RECIPES)
-    data, settings, presets = RECIPES[task]
-    if preset not in presets:
-        raise unknown_name("preset", preset, presets)
-    known = [field.name for field in fields(Config)]
-    for name in changes:
-        if name not in known:
-            raise unknown_name("setting", name, known)
-    changes = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-    return data, Config(**(settings | presets[preset] | changes))
+    return chosen(RECIPES, Config, task, preset, changes)
 
 
 def data_of(name, splits=("train", "validation", "test"), validation=None, steps=30, seed=0):
