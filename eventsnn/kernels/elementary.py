@@ -32,9 +32,9 @@ def _expm1_reduced(r):
 
 @scalar
 def exp_sum(x, low):
-    """exp(x + low) for a small correction `low` (|low| <= 1 ulp of x)."""
-    if x < -745.2:
-        return 0.0
+    """exp(x + low) for a small correction `low` (|low| <= 1 ulp of x); NaN at NaN."""
+    if not x >= -745.2:  # a NaN must not become an index
+        return 0.0 if x < -745.2 else np.nan
     x = min(x, 710.0)
     k = math.floor(x * LOG2E + 0.5)
     r = (x - k * LN2_HI) - k * LN2_LO + low
@@ -49,8 +49,10 @@ def exp(x):
 
 @scalar
 def exp_rate(t, rate_hi, rate_lo):
-    """exp(t * (rate_hi + rate_lo)) with the product's rounding error kept (Dekker's exact product)."""
+    """exp(t * (rate_hi + rate_lo)) with the product's rounding error kept (Dekker's exact product); 1 at rate 0, whatever `t`."""
     x = t * rate_hi
+    if not x >= -745.2:
+        return 0.0 if x < -745.2 else 1.0 if rate_hi == 0.0 else np.nan
     c = SPLIT * t
     t1 = c - (c - t)
     t2 = t - t1
@@ -90,12 +92,10 @@ def exp_near(x):
 @kernel
 def expm1(x):
     """exp(x) - 1 without cancellation."""
-    if x > 40.0:
-        return exp_sum(x, 0.0)
-    if x < -40.0:
-        return -1.0
     if abs(x) < 0.46:
         return _expm1_reduced(x)
+    if not abs(x) <= 40.0:
+        return -1.0 if x < 0.0 else exp_sum(x, 0.0)
     k = math.floor(x * LOG2E + 0.5)
     r = (x - k * LN2_HI) - k * LN2_LO
     scale = POW2[int(k) + POW2_BIAS]

@@ -54,6 +54,22 @@ def test_exp_extremes():
     assert el.exp(-746.0) == el.exp(-1e4) == el.exp(-1e300) == el.exp(-math.inf) == 0.0
 
 
+@pytest.mark.parametrize("function", [el.exp, el.expm1, el.log, el.log1p])
+def test_nan_stays_nan(function):
+    """It must not become an index into the table of powers: what lies there is anybody's memory."""
+    assert math.isnan(function(math.nan))
+
+
+@pytest.mark.parametrize("t", [0.0, 1.0, math.inf, -math.inf])
+def test_nothing_decays_at_rate_zero(t):
+    assert el.exp_rate(t, 0.0, 0.0) == 1.0
+
+
+def test_exp_rate_at_infinite_times():
+    assert el.exp_rate(-math.inf, 100.0, 0.0) == 0.0
+    assert math.isnan(el.exp_rate(math.nan, 100.0, 0.0))
+
+
 @pytest.mark.parametrize("longest", [1.0, 30.0, 600.0])
 def test_exp_rate(longest):
     """exp(t / tau) with t as large as 600 tau: the rounding of 1/tau and of the product must not show."""
