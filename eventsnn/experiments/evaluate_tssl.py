@@ -21,7 +21,8 @@ def classify(network, x, *, jobs=0, scheduler="auto", profile="loihi"):
     """Run samples `x` through the engine and the dense loop (float64); a dict of arrays, one entry per sample or layer.
 
     decisions, dense (its decisions), different (spikes that are in one of them only), spikes, synaptic_events, joules, near
-    (steps near the threshold); activity [layers], spikes per step and neuron
+    (steps near the threshold), spike_driven (synaptic events of layers that receive spikes, not an image); activity, silent
+    [layers], spikes per step and neuron, and the share of neurons without a spike in a sample
     """
     import eventsnn as es
 
@@ -43,13 +44,28 @@ def classify(network, x, *, jobs=0, scheduler="auto", profile="loihi"):
             "synaptic_events": np.array([run.counts.synaptic_events.total for run in runs]),
             "joules": np.array([run.energy(profile).total for run in runs]),
             "near": np.array([run.diagnostics["near_threshold"] for run in runs]),
-            "activity": np.array([table.mean() for table in tables])}
+            "spike_driven": np.array([sum(n for wire, n in run.counts.synaptic_events.items()
+                                          if not (network.static and wire.startswith("input->"))) for run in runs]),
+            "activity": np.array([table.mean() for table in tables]),
+            "silent": np.array([1.0 - table.any(axis=1).mean() for table in tables])}
+
+
+def dense_macs(network):
+    """Multiplications and additions of a sample in layers that receive spikes, if every weight is used in every step.
+
+    >>> from ..learn.tssl_bp.network import Constants, TSSLNetwork
+    >>> dense_macs(TSSLNetwork(3, [2], [np.ones((3, 2))], Constants(steps=4), static=False))
+    24
+    """
+    return network.constants.steps * sum(stage.fan_in * stage.n for stage in network.stages[int(network.static):])
 
 
 def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progress=False):
     """Rerun the test set of a TSSL-BP model (shipped name or file) through the event engine; returns a summary dict.
 
-    An image enters as the current it gives the first layer. `spikes_per_neuron_and_step` is the activity of every layer.
+    An image enters as the current it gives the first layer. `spikes_per_neuron_and_step` is the activity of every layer,
+    `silent_share` the share of its neurons that do not spike at all in a sample. `macs_saved` compares the synaptic events of
+    the layers that receive spikes with `dense_macs`.
     Raises `ParameterError` for a limit below 1, and as `load_tssl` and `data_of` do.
     """
     from ..energy import load_profile
@@ -69,8 +85,9 @@ def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progre
         x = samples.inputs(np.arange(start, min(start + BLOCK, n)), 0, False)
         found.append(classify(network, x, jobs=jobs, scheduler=scheduler, profile=profile))
     sizes = np.array([len(part["decisions"]) for part in found])
-    joined = {key: np.concatenate([part[key] for part in found]) for key in found[0] if key != "activity"}
-    activity = (np.array([part["activity"] for part in found]) * sizes[:, None]).sum(axis=0) / n
+    joined = {key: np.concatenate([part[key] for part in found]) for key in found[0] if key not in ("activity", "silent")}
+    activity, silent = (sum(size * part[key] for size, part in zip(sizes, found)) / n for key in ("activity", "silent"))
+    macs = dense_macs(network)
     labels = samples.labels[:n]
     return {
         "model": str(name), "layers": [str(word) for word in network.layers], "steps": steps, "n_test": n,
@@ -78,6 +95,8 @@ def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progre
         "accuracy": float(np.mean(joined["decisions"] == labels)), "accuracy_dense": float(np.mean(joined["dense"] == labels)),
         "same_spikes": int(joined["different"].sum()) == 0, "different_spikes": int(joined["different"].sum()),
         "near_threshold": int(joined["near"].sum()), "spikes_per_neuron_and_step": activity.tolist(),
+        "silent_share": silent.tolist(), "dense_macs_per_sample": macs,
+        "macs_saved": macs / float(joined["spike_driven"].mean()) if joined["spike_driven"].any() else None,
         "spikes_per_sample": float(joined["spikes"].mean()),
         "synaptic_events_per_sample": float(joined["synaptic_events"].mean()),
         "energy_j_per_sample": float(joined["joules"].mean()), "energy_profile": profile.name,

@@ -49,7 +49,7 @@ def exp(x):
 
 @scalar
 def exp_rate(t, rate_hi, rate_lo):
-    """exp(t * (rate_hi + rate_lo)) with the product's rounding error kept (Dekker's exact product); 1 at rate 0, whatever `t`."""
+    """exp(t * (rate_hi + rate_lo)) with the product's rounding error kept (Dekker's exact product); 1 at rate 0, for all t."""
     x = t * rate_hi
     if not x >= -745.2:
         return 0.0 if x < -745.2 else 1.0 if rate_hi == 0.0 else np.nan

@@ -38,6 +38,10 @@ def test_the_model_is_evaluated_on_the_event_engine_with_the_same_spikes(trained
     assert len(found["spikes_per_neuron_and_step"]) == 2 and 0.0 < found["spikes_per_neuron_and_step"][1] < 0.3
     spikes = 5 * (100 * found["spikes_per_neuron_and_step"][0] + 10 * found["spikes_per_neuron_and_step"][1])
     assert found["spikes_per_sample"] == pytest.approx(spikes)
+    assert found["dense_macs_per_sample"] == 5 * 1000 and len(found["silent_share"]) == 2
+    # every hidden spike meets ten synapses; those of images, 100 per sample, are left out
+    assert found["macs_saved"] == pytest.approx(5000 / (10 * 5 * 100 * found["spikes_per_neuron_and_step"][0]))
+    assert 1.0 - 5 * found["spikes_per_neuron_and_step"][0] <= found["silent_share"][0] < 1.0
 
 
 def test_an_interrupted_training_goes_on(trained, tmp_path):

@@ -136,9 +136,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("dropped, cost", [(False, 0.0), (True, 0.0), (False, 0.05), (True, 0.05)])
 @pytest.mark.parametrize("case", CASES)
-def test_gradients_of_whole_networks_are_those_of_the_plain_loop(case, dropped, monkeypatch):
+def test_gradients_of_whole_networks_are_those_of_the_plain_loop(case, dropped, cost, monkeypatch):
     from eventsnn.learn.tssl_bp import layers as module
 
     monkeypatch.setattr(module, "ROWS", 40)
@@ -155,9 +155,10 @@ def test_gradients_of_whole_networks_are_those_of_the_plain_loop(case, dropped, 
         layers.append(("conv", w, stage.kernel, stage.given, stage.padding, stage.pool) if stage.kernel else ("dense", w))
         masks.append((draw.random((b, stage.pooled[0], stage.pooled[2])) < 0.7) / 0.7)
     goal = draw.random((b, 6, network.stages[-1].n))
-    expected, spikes, wanted = plain.gradients(layers, x, static, lambda a: a - goal, steps=6, masks=masks if dropped else None)
+    expected, spikes, wanted = plain.gradients(layers, x, static, lambda a: a - goal, steps=6, masks=masks if dropped else None,
+                                               cost=cost)
     part = Part(network.stages, weights, b, sum(w.size for w in weights),
-                Config(layers=words, steps=6, dropout=0.3 * dropped), static, np.float64)
+                Config(layers=words, steps=6, dropout=0.3 * dropped, spike_cost=cost), static, np.float64)
     a = part.forward(x, masks[:-1] if dropped else None)
     assert np.allclose(a, expected, rtol=0.0, atol=1e-12)
     part.layers[-1].back[:] = (a - goal).reshape(part.layers[-1].back.shape)
@@ -266,6 +267,23 @@ def test_digits_are_learned_and_not_with_the_sign_turned():
     assert train(recipe("tssl-digits")[1], data, progress=False).test_accuracy > 0.94
     assert train(recipe("tssl-digits", factor=-1.0)[1], data, progress=False).test_accuracy < 0.3
     assert train(recipe("tssl-digits", quiet=0.0)[1], data, progress=False).test_accuracy < 0.8
+
+
+def test_a_price_of_spikes_makes_hidden_neurons_quiet_at_little_cost():
+    data = data_of("digits", validation=300)
+    free, priced = (train(recipe("tssl-digits", spike_cost=cost)[1], data, progress=False) for cost in (0.0, 2e-3))
+    assert priced.curve["activity"][-1, 0] < 0.4 * free.curve["activity"][-1, 0]
+    assert priced.validation_accuracy > free.validation_accuracy - 0.03
+
+
+def test_the_price_of_spikes_is_part_of_the_loss():
+    images = Images(np.eye(4), [0, 1, 2, 3])
+    losses, spikes = [], 0.0
+    for cost in (0.0, 0.5):
+        trainer = Trainer(Config(layers=(30, 4), spike_cost=cost, parts=1), images)
+        losses.append(trainer.gradient(np.arange(4), 0)[0])
+        spikes = float(trainer.parts[0].layers[0].a.astype(np.float64)[:4].sum())
+    assert spikes > 0.0 and losses[1] - losses[0] == pytest.approx(0.5 * spikes)
 
 
 def test_given_spike_trains_are_learned():

@@ -80,8 +80,9 @@ def transpose(function, size, g):
     return g @ columns
 
 
-def gradients(layers, x, static, loss_gradient, tau_mem=5.0, tau_syn=3.0, steps=5, masks=None):
-    """(a of the last layer, spikes per layer, dL/dW per layer) for inputs x; loss_gradient : a -> dL/da."""
+def gradients(layers, x, static, loss_gradient, tau_mem=5.0, tau_syn=3.0, steps=5, masks=None, cost=0.0):
+    """(a of the last layer, spikes per layer, dL/dW per layer) for inputs x; loss_gradient : a -> dL/da; cost : added to it for
+    hidden neurons."""
     if static:
         x = np.repeat(x[:, None], steps, axis=1)
     x = filtered(x.astype(float), tau_syn)
@@ -104,7 +105,7 @@ def gradients(layers, x, static, loss_gradient, tau_mem=5.0, tau_syn=3.0, steps=
         g = g * factor
         if full:
             g = transpose(lambda v: pooled(v, full, pool), a.shape[-1], g)  # noqa: B023
-        delta = delta_of(u, a, s, g, tau_mem, tau_syn)
+        delta = delta_of(u, a, s, g + cost * bool(found), tau_mem, tau_syn)
         if layer[0] == "dense":
             found.append(np.einsum("bti,btj->ij", x, delta))
             g = delta @ layer[1].T

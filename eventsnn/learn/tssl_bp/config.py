@@ -21,6 +21,7 @@ class Config:
     batch, rate, epochs; schedule : "constant" or "cosine" (to a hundredth over all epochs)
     weight_decay : of AdamW; clip : the gradient, a sum over the batch, is cut to this norm; clamp : weights to +-this
     dropout : probability, of a row of a channel (convolutions) or a neuron (dense), for all steps of a sample, but for outputs
+    spike_cost : what the loss rises by for every unit of the filtered trains of hidden neurons, of which a spike adds up to 1
     conv_scale : factor of the initial weights of convolutions
     parts : a batch is cut into so many parts, whose gradients are added in order; results depend on it, and no more threads
         than parts are of use. They do not depend on `threads`. checkpoint_every : epochs
@@ -50,6 +51,7 @@ class Config:
     clip: float = 1.0
     clamp: float = 4.0
     dropout: float = 0.0
+    spike_cost: float = 0.0
     conv_scale: float = 1.0
     parts: int = 2
     seed: int = 0
@@ -69,7 +71,7 @@ class Config:
         for name in ("rate", "clip", "clamp", "conv_scale"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ParameterError(f"{name} must be a finite number > 0, got {getattr(self, name)!r}")
-        for name in ("desired", "undesired", "weight_decay"):
+        for name in ("desired", "undesired", "weight_decay", "spike_cost"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ParameterError(f"{name} must be a finite number >= 0, got {getattr(self, name)!r}")
         if not 0.0 <= self.dropout < 1.0:

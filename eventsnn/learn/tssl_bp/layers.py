@@ -58,13 +58,13 @@ class Layer:
     """One layer on up to `size` samples.
 
     before : the `Entry` or `Layer` in front; weights, gradient : [inputs, channels]; edge : zeros around `out`; dropped :
-    whether `forward` is given masks
+    whether `forward` is given masks; cost : added to dL/da of every neuron and step
     """
 
-    def __init__(self, stage, before, weights, gradient, buffers, edge=0, dropped=False):
+    def __init__(self, stage, before, weights, gradient, buffers, edge=0, dropped=False, cost=0.0):
         self.stage, self.before, self.weights, self.gradient, self.buffers = stage, before, weights, gradient, buffers
         self.static = isinstance(before, Entry) and before.static
-        self.edge, size, steps = edge, buffers.size, buffers.steps
+        self.edge, size, steps, self.cost = edge, buffers.size, buffers.steps, buffers.kind(cost)
         self.u, self.a = (buffers.new(size, steps, stage.n) for _ in range(2))
         self.direct = stage.pool == 1 and not edge and not dropped
         self.gain = buffers.kind(POOL_GAIN if stage.pool > 1 else 1.0)
@@ -148,6 +148,8 @@ class Layer:
                 self._drop(self.back, part)
                 kernels.unpool(_wide(self._maps(self.back, part)), stage.pool, self.gain, self.edge, stage.pooled[0],
                                stage.full[2], self._rows(delta))
+            if self.cost:
+                delta += self.cost
             kernels.retreat(u, a, delta, buffers.rule, buffers.sweep)
             if self.static:
                 flat = self.flat[:len(u)]
@@ -187,14 +189,15 @@ def _wide(maps):
     return maps.reshape(*maps.shape[:2], -1)
 
 
-def stack(stages, weights, gradients, size, constants, static, dtype, dropped=False):
-    """(entry, layers) of a network on up to `size` samples; weights, gradients : lists of matrices."""
+def stack(stages, weights, gradients, size, constants, static, dtype, dropped=False, cost=0.0):
+    """(entry, layers) of a network on up to `size` samples; weights, gradients : lists of matrices; dropped, cost : of hidden
+    layers, see `Layer`."""
     buffers = Buffers(size, constants, dtype)
     edges = [stage.padding for stage in stages] + [0]
     entry = before = Entry(stages[0].given, buffers, static, edges[0])
     layers = []
     for k, stage in enumerate(stages):
         hidden = k + 1 < len(stages)
-        before = Layer(stage, before, weights[k], gradients[k], buffers, edges[k + 1], dropped and hidden)
+        before = Layer(stage, before, weights[k], gradients[k], buffers, edges[k + 1], dropped and hidden, cost * hidden)
         layers.append(before)
     return entry, layers

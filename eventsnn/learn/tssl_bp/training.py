@@ -46,7 +46,7 @@ class Part:
     def __init__(self, stages, weights, size, flat, config, static, dtype=np.float32):
         self.gradient = np.empty(flat, dtype)
         self.entry, self.layers = stack(stages, weights, matrices(stages, self.gradient), size, config.constants, static, dtype,
-                                        config.dropout > 0.0)
+                                        config.dropout > 0.0, config.spike_cost)
         self.config = config
 
     def forward(self, x, masks=None):
@@ -57,13 +57,15 @@ class Part:
         return self.layers[-1].a[:len(x)]
 
     def loss(self, a, labels, goals):
-        """The loss of outputs `a`; the last layer's `back` is filled."""
-        back = self.layers[-1].back[:len(a)].reshape(a.shape)
+        """The loss of outputs `a` and of hidden spikes; the last layer's `back` is filled."""
+        back, price = self.layers[-1].back[:len(a)].reshape(a.shape), 0.0
+        if self.config.spike_cost:
+            price = self.config.spike_cost * sum(float(layer.a[:len(a)].sum(dtype=np.float64)) for layer in self.layers[:-1])
         if goals is None and self.config.loss == "count":
-            return count_loss(a, labels, self.config.desired, self.config.undesired, back)
+            return price + count_loss(a, labels, self.config.desired, self.config.undesired, back)
         if goals is None:
             goals = goals_of(labels, a.shape[2], self.config.constants, a.dtype)
-        return kernel_loss(a, goals, back)
+        return price + kernel_loss(a, goals, back)
 
     def backward(self, b):
         """From the last layer's `back` to `gradient`."""
