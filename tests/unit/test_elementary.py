@@ -158,8 +158,3 @@ def test_log1p_over_is_continuous_into_zero():
     assert el.log1p_over(0.0, 0.7) == 0.7
     assert el.log1p_over(1e-17, 0.7) == pytest.approx(0.7, rel=1e-15)
     assert el.log1p_over(-0.3, 0.7) == pytest.approx(math.log1p(-0.21) / -0.3, rel=1e-15)
-
-
-def test_nan_stays_nan():
-    assert math.isnan(el.log(math.nan))
-    assert math.isnan(el.log1p(math.nan))
