@@ -1,10 +1,10 @@
 """The settings of a first-spike training run."""
 
-import math
 from dataclasses import dataclass
 
 from ..data.yin_yang import BIAS_TIME
 from ..errors import ParameterError, unknown_name
+from .checks import finite, whole, words
 from .distortion import Distortion
 from .first_spike.network import KINDS
 from .losses import LOSSES
@@ -83,40 +83,19 @@ class Config:
         for name in ("bias_times", "init_mean", "init_std", "silent_limits"):
             if len(getattr(self, name)) != layers:
                 raise ParameterError(f"{name} must have {layers} entries, one per layer, got {getattr(self, name)!r}")
-        for name in ("epochs", "batch", "rate_every", "threads", "checkpoint_every"):
-            self._check(name, getattr(self, name), 1, whole=True)
-        for size in self.hidden:
-            self._check("hidden", size, 1, whole=True)
-        self._check("seed", self.seed, 0, whole=True)
+        whole(self, "epochs", "batch", "rate_every", "threads", "checkpoint_every", "hidden")
+        whole(self, "seed", "patience", least=0)
         if self.delays is not None and (len(self.delays) != layers or any(kind not in KINDS for kind in self.delays)):
             raise ParameterError(f"delays must be None or have {layers} entries, each one of "
                                  f"{', '.join(map(repr, KINDS))}, got {self.delays!r}")
-        for name in ("theta", "rate", "rate_factor", "xi", "beta", "max_gradient", "delay_rate", "delay_scale"):
-            self._check(name, getattr(self, name), 0.0, strict=True)
-        for name in ("alpha", "bump", "weight_decay", "input_noise", "delay_std", "gap", "target"):
-            self._check(name, getattr(self, name), 0.0)
-        for name in ("init_std", "warp"):
-            for value in getattr(self, name):
-                self._check(name, value, 0.0)
+        finite(self, "theta", "rate", "rate_factor", "xi", "beta", "max_gradient", "delay_rate", "delay_scale", "tau_ratio",
+               above=0.0)
+        finite(self, "alpha", "bump", "weight_decay", "input_noise", "delay_std", "gap", "target", "init_std", "warp",
+               least=0.0)
+        finite(self, "silent_limits", least=0.0, most=1.0)
         if len(self.warp) != 3:
             raise ParameterError(f"warp must be (affine, shift, elastic), got {self.warp!r}")
-        self._check("patience", self.patience, 0, whole=True)
-        for value in self.silent_limits:
-            if not 0.0 <= value <= 1.0:
-                raise ParameterError(f"silent_limits must lie in [0, 1], got {value!r}")
-        self._check("tau_ratio", self.tau_ratio, 0.0, strict=True)
-        known_values = {"bump_step": ("also", "instead"), "loss": LOSSES, "schedule": ("step", "cosine"),
-                        "optimiser": OPTIMISERS}
-        for name, known in known_values.items():
-            if getattr(self, name) not in known:
-                raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
-
-    @staticmethod
-    def _check(name, value, low, whole=False, strict=False):
-        fits = value > low if strict else value >= low
-        if not (fits and value < math.inf and (not whole or int(value) == value)):
-            kind = "a whole number" if whole else "finite and"
-            raise ParameterError(f"{name} must be {kind} {'>' if strict else '>='} {low}, got {value!r}")
+        words(self, bump_step=("also", "instead"), loss=LOSSES, schedule=("step", "cosine"), optimiser=OPTIMISERS)
 
     @classmethod
     def from_dict(cls, values):

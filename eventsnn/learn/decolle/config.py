@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...errors import ParameterError
+from ..checks import finite, whole, words
 
 SCHEDULES = ("constant", "cosine", "steps")
 OPTIMISERS = ("adamax", "sgd")
@@ -71,25 +72,14 @@ class Config:
 
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(self.layers))
-        for name, known in (("schedule", SCHEDULES), ("optimiser", OPTIMISERS), ("init", INITS), ("gather", GATHERS)):
-            if getattr(self, name) not in known:
-                raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
-        for name in ("steps", "test_steps", "timer", "rate_every", "batch", "epochs", "threads", "checkpoint_every", "burn_in",
-                     "shift", "seed", "side", "most", "random_start"):
-            value, least = getattr(self, name), 0 if name in ("burn_in", "shift", "seed", "random_start") else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ParameterError(f"{name} must be a whole number >= {least}, got {value!r}")
+        words(self, schedule=SCHEDULES, optimiser=OPTIMISERS, init=INITS, gather=GATHERS)
+        whole(self, "steps", "test_steps", "timer", "rate_every", "batch", "epochs", "threads", "checkpoint_every", "side",
+              "most")
+        whole(self, "burn_in", "shift", "seed", "random_start", least=0)
         if self.burn_in >= min(self.steps, self.test_steps):
             raise ParameterError(f"burn_in must be below steps and test_steps, got {self.burn_in!r} for {self.steps} and "
                                  f"{self.test_steps}")
-        for name in ("readout", "rate", "rate_factor", "activity", "silence", "rho", "gain", "error_threshold"):
-            value = getattr(self, name)
-            if not 0.0 <= value < float("inf"):
-                raise ParameterError(f"{name} must be a finite number >= 0, got {value!r}")
-        for name in ("alpha", "beta", "gamma", "dropout"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ParameterError(f"{name} must lie in [0, 1), got {getattr(self, name)!r}")
-        if not 0.0 < self.bin < float("inf"):
-            raise ParameterError(f"bin must be a finite number of seconds > 0, got {self.bin!r}")
-        if not 0.0 < self.peak <= 1.0:
-            raise ParameterError(f"peak must lie in (0, 1], got {self.peak!r}")
+        finite(self, "readout", "rate", "rate_factor", "activity", "silence", "rho", "gain", "error_threshold", least=0.0)
+        finite(self, "alpha", "beta", "gamma", "dropout", least=0.0, below=1.0)
+        finite(self, "bin", above=0.0)
+        finite(self, "peak", above=0.0, most=1.0)

@@ -1,9 +1,8 @@
 """The settings of a TSSL-BP training run."""
 
-import math
 from dataclasses import dataclass, fields
 
-from ...errors import ParameterError
+from ..checks import finite, whole, words
 from ..shapes import stages
 from .losses import LOSSES
 from .network import Constants
@@ -61,21 +60,12 @@ class Config:
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(self.layers))
         _ = self.constants
-        for name, known in (("loss", LOSSES), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in known:
-                raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
-        for name in ("batch", "epochs", "parts", "threads", "checkpoint_every", "seed"):
-            value, least = getattr(self, name), 0 if name == "seed" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ParameterError(f"{name} must be a whole number >= {least}, got {value!r}")
-        for name in ("rate", "clip", "clamp", "conv_scale"):
-            if not 0.0 < getattr(self, name) < math.inf:
-                raise ParameterError(f"{name} must be a finite number > 0, got {getattr(self, name)!r}")
-        for name in ("desired", "undesired", "weight_decay", "spike_cost"):
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise ParameterError(f"{name} must be a finite number >= 0, got {getattr(self, name)!r}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ParameterError(f"dropout must lie in [0, 1), got {self.dropout!r}")
+        words(self, loss=LOSSES, schedule=SCHEDULES)
+        whole(self, "batch", "epochs", "parts", "threads", "checkpoint_every")
+        whole(self, "seed", least=0)
+        finite(self, "rate", "clip", "clamp", "conv_scale", above=0.0)
+        finite(self, "desired", "undesired", "weight_decay", "spike_cost", least=0.0)
+        finite(self, "dropout", least=0.0, below=1.0)
 
     @property
     def constants(self):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import InputError, ParameterError
 from ..blas import one_thread
+from ..checks import finite, whole
 from ..shapes import stages
 from .layers import POOL_GAIN, stack
 
@@ -39,13 +40,11 @@ class Constants:
     quiet: float = 0.25
 
     def __post_init__(self):
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ParameterError(f"steps must be a whole number >= 1, got {self.steps!r}")
-        for name, low, strict in (("tau_mem", 1.0, False), ("tau_syn", 1.0, False), ("width", 0.0, True), ("bound", 0.0, True),
-                                  ("factor", -math.inf, True), ("quiet", 0.0, False)):
-            value = getattr(self, name)
-            if not (value > low if strict else value >= low) or not value < math.inf:
-                raise ParameterError(f"{name} must be a finite number {'>' if strict else '>='} {low}, got {value!r}")
+        whole(self, "steps")
+        finite(self, "tau_mem", "tau_syn", least=1.0)
+        finite(self, "width", "bound", above=0.0)
+        finite(self, "factor")
+        finite(self, "quiet", least=0.0)
 
 
 @dataclass
