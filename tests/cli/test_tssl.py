@@ -1,12 +1,17 @@
 """`eventsnn train tssl-digits` and `eventsnn evaluate` on what it wrote."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from eventsnn.cli import app
+from eventsnn.learn.tssl_bp.models import load_tssl, tssl_names
+
+FOLDERS = {"mnist": "mnist", "fashion": "fashion_mnist", "nmnist": "nmnist_small"}
 
 
 def run(*words):
@@ -72,3 +77,13 @@ def test_mistakes_are_named(words, text, tmp_path):
 def test_a_limit_below_one_is_refused(trained):
     result = CliRunner().invoke(app, ["evaluate", str(trained[0]), "--limit", "0"])
     assert result.exit_code == 2 and "limit must be >= 1" in result.output
+
+
+@pytest.mark.parametrize("name", tssl_names())
+def test_shipped_models_spike_as_the_dense_loop_does(name):
+    facts = load_tssl(name)[1]
+    if not (Path(os.environ.get("EVENTSNN_DATA", "")) / FOLDERS[facts["data"]]).is_dir():
+        pytest.skip(f"EVENTSNN_DATA does not hold {FOLDERS[facts['data']]}")
+    found = run("evaluate", name, "--limit", "40")
+    assert found["different_spikes"] == 0 and found["accuracy"] == found["accuracy_dense"] > 0.8
+    assert found["macs_saved"] > 1.0 and all(0.0 < share < 1.0 for share in found["silent_share"])
