@@ -33,6 +33,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("changes", [
     {}, {"phases": "three", "sign": "fixed", "inputs": "spikes"}, {"at_once": True, "batch": 1},
+    {"loss": "softmax", "phases": "swing", "optimiser": "adam", "rates": (0.003, 0.002), "output_scale": 0.3},
 ])
 def test_threads_and_interruptions_change_no_bit(data, tmp_path, monkeypatch, changes):
     config = replace(SMALL, **changes)
@@ -87,7 +88,8 @@ def test_it_learns():
 @pytest.mark.parametrize("change", [
     {"hidden": 0}, {"hidden": 1.5}, {"beta": 0.0}, {"beta": float("nan")}, {"rates": (0.1,)}, {"rates": (0.1, -1.0)},
     {"tau_mem": float("inf")}, {"phases": "four"}, {"sign": "both"}, {"inputs": "none"}, {"seed": -1}, {"theta": 0.0},
-    {"batch": True}, {"free": 9.0}, {"epochs": 0},
+    {"batch": True}, {"free": 9.0}, {"epochs": 0}, {"loss": "hinge"}, {"steepness": 0.0}, {"least_error": -0.1},
+    {"optimiser": "sgd"}, {"bias_output": float("inf")}, {"output_scale": float("nan")},
 ])
 def test_bad_settings_name_the_parameter(change):
     with pytest.raises(ParameterError, match=next(iter(change))):
@@ -97,6 +99,8 @@ def test_bad_settings_name_the_parameter(change):
 def test_changes_at_once_need_single_samples():
     with pytest.raises(ParameterError, match="batch must be 1"):
         EqSpikeConfig(at_once=True)
+    with pytest.raises(ParameterError, match="optimiser must be 'plain'"):
+        EqSpikeConfig(at_once=True, batch=1, optimiser="adam")
 
 
 def test_bad_data_are_named(data):

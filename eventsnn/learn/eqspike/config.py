@@ -92,7 +92,7 @@ class EqSpikeConfig:
         if self.at_once and self.batch != 1:
             raise ParameterError(f"batch must be 1 where at_once changes weights at every spike, got {self.batch!r}")
         if self.at_once and self.optimiser != "plain":
-            raise ParameterError(f"optimiser must be 'plain' where at_once changes weights at every spike, got {self.optimiser!r}")
+            raise ParameterError(f"optimiser must be 'plain' where weights change at_once, got {self.optimiser!r}")
         shortest = min(self.tau_syn, self.tau_filter)
         for name in ("free", "nudged"):
             if getattr(self, name) > LONGEST * shortest:

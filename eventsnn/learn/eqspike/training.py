@@ -137,7 +137,7 @@ def train(config=None, *, data, progress=True, checkpoint=None, resume=None):
                              f"got {pixels.shape[1]} and {labels.max()}")
     state = _State(*initial_network(config, n_in, n_out).padded())
     if config.optimiser == "adam":
-        state.moments = [Adam(part.size) for part in (state.w1, state.w2, state.bias[:config.hidden], state.bias[config.hidden:])]
+        state.moments = [Adam(size) for size in (state.w1.size, state.w2.size, config.hidden, state.bias.size - config.hidden)]
     if resume is not None:
         _load(resume, config, state)
     bar = None
@@ -171,8 +171,8 @@ def initial_network(config, n_in, n_out):
     draw, n = np.random.default_rng([config.seed, 0, 0]), config.hidden
     w1, w2 = (draw.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / sum(shape)) for shape in ((n_in, n), (n, n_out)))
     last = config.bias if config.bias_output is None else config.bias_output
-    return EqSpikeNetwork(w1, w2 * config.output_scale, np.repeat([config.bias, last], [n, n_out]), tau_mem=config.tau_mem, t_ref=config.t_ref,
-                          theta=config.theta)
+    return EqSpikeNetwork(w1, w2 * config.output_scale, np.repeat([config.bias, last], [n, n_out]), tau_mem=config.tau_mem,
+                          t_ref=config.t_ref, theta=config.theta)
 
 
 def _checked(name, pixels, labels):
