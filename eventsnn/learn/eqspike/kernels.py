@@ -119,14 +119,15 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
     w1 [n_in, n], w2 [n_hidden, n_out], w2_back [n_out, n_hidden] (its transpose), bias [n]; n : padded, see above
     phases [k, 4] : duration, beta, gains of changes of w1 and of w2 with the biases that belong to them (0: none); read_from :
     start of the readout within the first phase
-    constants : tau_mem, tau_filter, theta, t_ref, 1 if spikes of inputs take the mean change of rate since the last one
+    constants : tau_mem, tau_filter, theta, t_ref, 1 if spikes of inputs take the mean change of rate since the last one,
+    steepness of the softmax (0: squared error), error below which the presentation ends where the nudge would begin
     g1, g2, g2_back, g_bias : weight changes are added to them; `at_once`: g2 and g2_back are the weights, to be kept alike
     output [3, n_out] : spikes in the readout, the first, the last; counts [2, 4] : spikes of inputs, hidden, outputs while not
     learning and while learning; times, sources, bins, work [WORK, n], lists [2, n] : scratch; spike_times, spike_neurons :
     record, if they have room
     """
     tau_mem, tau_f, theta, t_ref = constants[0], constants[1], constants[2], constants[3]
-    intervals, steep = constants[4] != 0.0, constants[5]
+    intervals, steep, least = constants[4] != 0.0, constants[5], constants[6]
     tau_syn, n, used = SYN * tau_mem, bias.size, n_hidden + n_out
     total, plastic = 0.0, False
     for k in range(phases.shape[0]):
@@ -146,15 +147,15 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
     for phase in range(phases.shape[0]):
         change = phases[phase, 1] - beta
         beta = phases[phase, 1]
-        if steep > 0.0 and change != 0.0:
+        if steep > 0.0 and change != 0.0:  # the nudge: currents along the errors at its begin
             if not known:
                 size, known = _errors(q, n_hidden, n_out, label, steep, drive), True
-                if size < constants[6]:
+                if size < least:
                     break
             for k in range(n_out):
                 current[n_hidden + k] += change * drive[k]
                 a[n_hidden + k] -= change * drive[k]
-        elif change != 0.0:  # the nudge: a current, and a synapse from the output to itself that knows its past
+        elif change != 0.0:  # or a current, and a synapse from the output to itself that knows its past
             for k in range(n_out):
                 i = n_hidden + k
                 a[i] -= change * own[k]

@@ -65,7 +65,7 @@ class EqSpikeNetwork:
         return self.tau_mem / 2.0
 
     def constants(self, tau_filter=1.0, intervals=True, steepness=0.0, least_error=0.0):
-        """What the kernels take, see `present`."""
+        """What the kernels take, see `present`; steepness 0 : the nudge of the squared error."""
         return np.array([self.tau_mem, tau_filter, self.theta, self.t_ref, float(intervals), steepness, least_error])
 
     def padded(self):
