@@ -64,6 +64,8 @@ def test_foreign_and_damaged_checkpoints_are_refused(data, tmp_path):
     train(replace(SMALL, epochs=1), data=data, progress=False, checkpoint=file)
     with pytest.raises(FormatError, match="beta: 0.5 there, 1.0 here"):
         train(replace(SMALL, epochs=1, beta=1.0), data=data, progress=False, resume=file)
+    with pytest.raises(FormatError, match="optimiser: 'plain' there, 'adam' here"):
+        train(replace(SMALL, epochs=1, optimiser="adam"), data=data, progress=False, resume=file)
     with pytest.raises(FormatError, match="shapes differ"):
         part = {"train": tuple(each[data["train"][1] < 9] for each in data["train"])}
         train(replace(SMALL, epochs=1), data=part, progress=False, resume=file)

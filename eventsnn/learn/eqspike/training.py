@@ -288,7 +288,8 @@ def _load(path, config, state):
         recipe = json.loads(str(saved["recipe"]))
         epoch, done, presented = (int(value) for value in saved["numbers"])
         arrays = [saved[name] for name in HELD]
-        moments = [[saved[f"{name}{k}"] for name in MOMENTS] for k in range(len(state.moments))]
+        moments = [[saved[f"{name}{k}"] for name in MOMENTS] for k in range(len(state.moments))
+                   if recipe.get("optimiser") == config.optimiser]
         counts, curve, seconds = saved["counts"], saved["curve"].tolist(), float(saved["seconds"])
     except FileNotFoundError:
         raise
