@@ -1,7 +1,9 @@
 """Training EqSpike networks: it learns, resumes exactly, does not depend on threads; files, tasks, evaluation by the engine."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,11 +15,12 @@ from eventsnn.experiments.evaluate import evaluate
 from eventsnn.experiments.training import train_task
 from eventsnn.learn.eqspike import training
 from eventsnn.learn.eqspike.config import EqSpikeConfig
-from eventsnn.learn.eqspike.files import load_eqspike, save_eqspike
+from eventsnn.learn.eqspike.files import eqspike_names, load_eqspike, save_eqspike
 from eventsnn.learn.eqspike.network import EqSpikeNetwork
 from eventsnn.learn.eqspike.recipes import data_of, recipe
 from eventsnn.learn.eqspike.training import accuracy, counted, train
 
+DATA = Path(os.environ.get("EVENTSNN_DATA", ""))
 SMALL = EqSpikeConfig(hidden=12, epochs=2, free=0.08, nudged=0.05, rates=(0.5, 0.1), batch=10, chunk=3, checkpoint_seconds=0.0)
 
 
@@ -178,6 +181,19 @@ def test_models_survive_their_files_and_damage_is_named(tmp_path):
         load_eqspike(path)
     with pytest.raises(UnknownNameError, match="model"):
         load_eqspike("eqspike-nothing")
+
+
+@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="EVENTSNN_DATA does not hold mnist")
+@pytest.mark.parametrize(("name", "hidden"), [("eqspike-mnist100", 100), ("eqspike-mnist300", 300)])
+def test_shipped_networks_classify_and_the_engine_agrees(name, hidden):
+    assert name in eqspike_names()
+    network, facts = load_eqspike(name)
+    assert network.sizes == (784, hidden, 10)
+    pixels, labels = data_of("mnist")["test"]
+    few = accuracy(network, pixels[:600], labels[:600], facts["until"])
+    assert abs(few - facts["test_accuracy"]) < 4.0 * np.sqrt(few * (1.0 - few) / 600)
+    seen = evaluate(name, limit=20, jobs=1)
+    assert seen["same_output_spike_counts"] == 1.0 and seen["accuracy"] == accuracy(network, pixels[:20], labels[:20], 0.2)
 
 
 def test_recipes_refuse_what_they_do_not_know():
