@@ -1,6 +1,8 @@
-"""EqSpike: gradient check, ablations on digits, seeds, counts and energy of the shipped models.
+"""EqSpike: gradient check, ablations on digits, seeds, counts and energy of the shipped models, learning curves on MNIST.
 
-Usage: python benchmarks/eqspike.py [--parts gradient,digits,ablation,energy] [--out FILE.json]; other parts in the file stay.
+Usage: python benchmarks/eqspike.py [--parts gradient,digits,ablation,energy,curves] [--out FILE.json]; other parts in the file
+stay. `curves` draws docs/img/eqspike_curves.png from benchmarks/results/eqspike_validation_*.json, the summaries of
+`eventsnn train eqspike-mnist --set validation=true --json`.
 """
 
 import argparse
@@ -17,9 +19,11 @@ from eventsnn.learn.eqspike.files import load_eqspike
 from eventsnn.learn.eqspike.rate import cosine, mean_update, updates
 from eventsnn.learn.eqspike.recipes import data_of, recipe
 from eventsnn.learn.eqspike.training import counted, initial_network, train
+from eventsnn.report.eqspike import plot_training
 
 GPU_JOULES_PER_OPERATION = 2e-11  # about 5e10 multiplications and additions per joule: a data-centre GPU at its peak, 32 bit
 GPU_WATTS, GPU_SECONDS = 250.0, 1e-4  # a GPU that is waited for, and one small network run on it, of one image at a time
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "img"
 WRITES = {"memristive synapse, 1 pJ per write": 1e-12, "as one synaptic event": None}
 
 
@@ -29,11 +33,15 @@ def gradient(options):
     found = {}
     for name, changes in (("plain rule", {"inputs": "spikes", "beta": 0.5}), ("intervals", {"beta": 0.5}),
                           ("intervals, tau_filter 40 ms", {"beta": 0.5, "tau_filter": 0.04, "free": 0.4, "nudged": 0.3}),
-                          ("three phases, beta 2", {"phases": "three", "sign": "fixed", "beta": 2.0})):
+                          ("three phases, beta 2", {"phases": "three", "sign": "fixed", "beta": 2.0}),
+                          ("softmax, swing, beta 1", {"loss": "softmax", "phases": "swing", "sign": "fixed", "beta": 1.0,
+                                                      "least_error": 0.0}),
+                          ("softmax, swing, beta 0.25", {"loss": "softmax", "phases": "swing", "sign": "fixed", "beta": 0.25,
+                                                         "least_error": 0.0})):
         config = EqSpikeConfig(**changes)
         network = initial_network(config, 64, 10)
         x, y = pixels[:options.samples] / 255.0, labels[:options.samples]
-        exact, pairs = updates(network, x, y), []
+        exact, pairs = updates(network, x, y, steepness=config.steepness if config.loss == "softmax" else 0.0), []
         for k in range(options.samples):
             mean = mean_update(network, x[k], y[k], config, options.runs)
             pairs.append([cosine(a, b[k]) for a, b in zip(mean, exact)])
@@ -57,21 +65,33 @@ def digits(options):
             "test_accuracy_mean": float(np.mean([row["test_accuracy"] for row in rows]))}
 
 
+PLAIN = {"optimiser": "plain", "rates": (1.0, 0.1)}
+SQUARED = PLAIN | {"loss": "squared", "phases": "three", "beta": 2.0, "batch": 8, "bias_output": None, "output_scale": 1.0}
+WEAK = {"phases": "two", "beta": 0.5, "rates": (0.3, 0.03)}
+ABLATIONS = (
+    ("softmax, as it is", {}), ("random sign", {"sign": "random"}), ("small errors taught too", {"least_error": 0.0}),
+    ("momentary changes at spikes of inputs", {"inputs": "spikes"}), ("three phases", {"phases": "three"}),
+    ("two phases, random sign", {"phases": "two", "sign": "random"}), ("two phases, fixed sign", {"phases": "two"}),
+    ("plain steps", PLAIN), ("plain steps, batch 1", PLAIN | {"rates": (0.3, 0.03), "batch": 1}),
+    ("weights changed at the spike, batch 1", PLAIN | {"rates": (0.3, 0.03), "batch": 1, "at_once": True}),
+    ("squared error, three phases", SQUARED), ("squared error, two phases, random sign", SQUARED | WEAK | {"sign": "random"}),
+    ("squared error, two phases, fixed sign", SQUARED | WEAK),
+    ("squared error, momentary changes at spikes of inputs", SQUARED | {"inputs": "spikes"}),
+)
+
+
 def ablation(options):
-    """Validation accuracy of the quick preset on digits where one thing is changed."""
+    """Validation accuracy of the recipe on digits, 20 epochs, where one thing is changed."""
     data, found = data_of("digits", validation=True), {}
     del data["test"]
-    for name, changes in (("as it is", {}), ("inputs: plain rule", {"inputs": "spikes"}),
-                          ("two phases, random sign", {"phases": "two", "sign": "random"}),
-                          ("two phases, fixed sign", {"phases": "two"}), ("plain rule, two phases, random sign",
-                          {"inputs": "spikes", "phases": "two", "sign": "random"}),
-                          ("plain rule, two phases, fixed sign", {"inputs": "spikes", "phases": "two"}),
-                          ("changes at once", {"at_once": True, "batch": 1, "rates": (0.125, 0.0125)})):
-        scores = [train(recipe("eqspike-digits", "quick", seed=seed, threads=options.threads, **changes)[1], data=data,
-                        progress=False).curve["validation_accuracy"][-1] for seed in range(options.seeds)]
+    for name, changes in ABLATIONS:
+        scores = []
+        for seed in range(options.seeds):
+            config = recipe("eqspike-digits", "quick", seed=seed, threads=options.threads, epochs=20, **changes)[1]
+            scores.append(train(config, data=data, progress=False).curve["validation_accuracy"][-1])
         found[name] = {"validation_accuracy_per_seed": [float(score) for score in scores],
                        "validation_accuracy": float(np.mean(scores)), **changes}
-        print(name, found[name]["validation_accuracy"], flush=True)
+        print(name, found[name]["validation_accuracy_per_seed"], flush=True)
     return found
 
 
@@ -102,7 +122,16 @@ def energy(options):
     return found
 
 
-PARTS = {"gradient": gradient, "digits": digits, "ablation": ablation, "energy": energy}
+def curves(options):
+    """Accuracy on the 10,000 validation images of MNIST over the epochs."""
+    files = sorted(RESULTS.glob("eqspike_validation_*.json"))
+    found = {path.stem: json.loads(path.read_text()) for path in files}
+    plot_training([each["validation_accuracy_per_epoch"][0] for each in found.values()], IMAGES / "eqspike_curves.png",
+                  [each["label"] for each in found.values()], "MNIST, 10,000 validation images")
+    return {"final": {name: each["validation_accuracy"] for name, each in found.items()}}
+
+
+PARTS = {"gradient": gradient, "digits": digits, "ablation": ablation, "energy": energy, "curves": curves}
 
 
 def main():

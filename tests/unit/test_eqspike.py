@@ -11,7 +11,7 @@ from eventsnn.learn.eqspike.config import EqSpikeConfig
 from eventsnn.learn.eqspike.events import input_events
 from eventsnn.learn.eqspike.network import EqSpikeNetwork, decisions
 from eventsnn.learn.eqspike.probe import presentation
-from eventsnn.learn.eqspike.rate import cosine, mean_update, settle
+from eventsnn.learn.eqspike.rate import cosine, mean_update, settle, softmax
 from eventsnn.learn.eqspike.rate import updates as rate_updates
 from eventsnn.learn.eqspike.recipes import data_of
 from eventsnn.learn.eqspike.training import initial_network, schedule
@@ -28,7 +28,19 @@ def case(seed=0, sizes=(12, 9, 4), **changes):
     return network, draw.uniform(0.0, 1.0, sizes[0]), draw.uniform(0.0, network.theta, sizes[1] + sizes[2])
 
 
-def clocked(network, x, key, v, phases, label, dt, tau_filter=TAU_FILTER):
+def errors_of(rates, label, steepness):
+    """(Errors of softmax(steepness * rates [n]) over the largest, the largest)."""
+    errors = np.eye(rates.size)[label] - softmax(steepness * rates[None])[0]
+    return errors / np.abs(errors).max(), np.abs(errors).max()
+
+
+def filtered(times, neurons, neuron, t):
+    """Rate of a neuron at t after both filters."""
+    lag = t - times[(neurons == neuron) & (times < t)]
+    return 0.004 / TAU_FILTER**2 * np.sum(lag * np.exp(-lag / TAU_FILTER))
+
+
+def clocked(network, x, key, v, phases, label, dt, tau_filter=TAU_FILTER, steepness=0.0):
     """The model of docs/eqspike.md in steps of dt, forward Euler: (spike counts [n], changes of w1, w2, bias)."""
     _, n_hidden, n_out = network.sizes
     n, tau_syn, steps = n_hidden + n_out, network.tau_syn, np.round(phases[:, 0] / dt).astype(int)
@@ -41,9 +53,12 @@ def clocked(network, x, key, v, phases, label, dt, tau_filter=TAU_FILTER):
     w1, w2, bias = np.zeros_like(network.w1), np.zeros_like(network.w2), np.zeros(n)
     target = np.zeros(n)
     target[n_hidden + label] = 1.0
-    k, fired = 0, np.zeros(n)
+    k, fired, errors, size = 0, np.zeros(n), None, 1.0
     for many, (_, beta, gain, _) in zip(steps, phases):
+        if steepness and beta and errors is None:
+            errors, size = errors_of(r2[n_hidden:], label, steepness)
         nudge = np.r_[np.zeros(n_hidden), np.full(n_out, beta)]
+        gain *= size
         for _ in range(many):
             hidden, out = fired[:n_hidden], fired[n_hidden:]
             current += -current * dt / tau_syn + kick * np.r_[arrivals[k] @ network.w1 + network.w2 @ out, hidden @ network.w2]
@@ -54,7 +69,7 @@ def clocked(network, x, key, v, phases, label, dt, tau_filter=TAU_FILTER):
             w1 += gain * network.t_ref * np.outer(arrivals[k], slope[:n_hidden])
             w2 += gain * network.t_ref * (np.outer(hidden, slope[n_hidden:]) + np.outer(slope[:n_hidden], out))
             bias += gain * slope * dt
-            drive = current + network.bias + nudge * (target - own)
+            drive = current + network.bias + nudge * (target - own if errors is None else np.r_[np.zeros(n_hidden), errors])
             free = held == 0
             potential = np.where(free, potential + (drive - potential) * dt / network.tau_mem, 0.0)
             held[held > 0] -= 1
@@ -101,14 +116,51 @@ def test_nudged_phase_is_a_current_and_an_autapse_in_the_general_engine():
     assert np.abs(found.times - times).max() < 1e-11
 
 
-@pytest.mark.parametrize("seed", [1, 2])  # no two spikes that a change depends on within a coarse step
-def test_clocked_loop_converges_to_the_events(seed):
+def test_softmax_nudges_are_constant_currents_in_the_general_engine():
+    network, x, v = case(seed=1)
+    network.start = lambda: v
+    beta, gain, parts = 1.5, 0.7, ((0.15, 0.0), (0.1, 1.5), (0.12, -1.5))
+    phases = np.array([[t, b, 0.0, gain if b < 0.0 else 0.0] for t, b in parts])
+    found = presentation(network, x, 9, v=v, phases=phases, label=2, steepness=8.0)
+    given = es.Spikes(*input_events(x, np.uint64(9), 0.37, network.t_ref))
+    simulation = es.Simulation(network.to_network(), {"input": given}, progress=False)
+    run = simulation.run(0.15)
+    rates = [filtered(run.spikes["output"].times, run.spikes["output"].neurons, k, 0.15) for k in range(4)]
+    errors, size = errors_of(np.array(rates), 2, 8.0)
+    assert 0.1 < size < 1.0
+    for until, sign in ((0.25, 1.0), (0.37, -1.0)):
+        simulation.set("output", i_offset=network.bias[9:] + sign * beta * errors)
+        run = simulation.run(until)
+    times = np.r_[run.spikes["hidden"].times, run.spikes["output"].times]
+    neurons = np.r_[run.spikes["hidden"].neurons, 9 + run.spikes["output"].neurons]
+    order = np.lexsort((neurons, times))
+    assert np.array_equal(found.neurons, neurons[order]) and times.size > 200
+    assert np.abs(found.times - times[order]).max() < 1e-11
+    for k in range(4):  # changes are in proportion to the largest error
+        change = filtered(times, neurons, 9 + k, 0.37) - filtered(times, neurons, 9 + k, 0.25)
+        assert found.bias[9 + k] == pytest.approx(size * gain * change, rel=1e-7, abs=1e-12)
+
+
+def test_small_errors_teach_nothing_and_cost_no_spikes():
+    network, x, v = case(seed=1)
+    phases = np.array([[0.15, 0.0, 0.0, 0.0], [0.1, 1.0, 1.0, 1.0]])
+    kept = {"v": v, "label": 2, "steepness": 8.0}
+    free = presentation(network, x, 9, phases=phases[:1], v=v)
+    taught, passed = (presentation(network, x, 9, phases=phases, least_error=least, **kept) for least in (0.01, 1.0))
+    assert np.array_equal(passed.times, free.times) and taught.times.size > free.times.size
+    assert not passed.w1.any() and not passed.w2.any() and not passed.bias.any() and taught.w2.any()
+    assert passed.counts[1].sum() == 0
+
+
+# no two spikes that a change depends on within a coarse step
+@pytest.mark.parametrize(("seed", "steepness"), [(1, 0.0), (2, 0.0), (2, 8.0), (5, 8.0)])
+def test_clocked_loop_converges_to_the_events(seed, steepness):
     network, x, v = case(seed=seed, sizes=(6, 4, 3))
     phases = np.array([[0.06, 0.0, 0.0, 0.0], [0.06, 1.0, 1.0, 1.0]])
-    exact = presentation(network, x, 3, v=v, phases=phases, label=1)
+    exact = presentation(network, x, 3, v=v, phases=phases, label=1, steepness=steepness)
     spikes, errors = np.bincount(exact.neurons, minlength=7), []
     for dt in (2e-5, 2e-6):
-        counted, *changes = clocked(network, x, 3, v, phases, 1, dt)
+        counted, *changes = clocked(network, x, 3, v, phases, 1, dt, steepness=steepness)
         assert np.array_equal(counted, spikes)
         errors.append(max(np.abs(a - b).max() for a, b in zip(changes, (exact.w1, exact.w2, exact.bias))))
     scale = max(np.abs(part).max() for part in (exact.w1, exact.w2, exact.bias))
@@ -206,13 +258,16 @@ def test_stationary_rates_drift_little_and_a_target_that_is_reached_teaches_noth
     assert np.mean(some, axis=0)[1] > 0.1
 
 
-def test_rate_updates_go_down_the_gradient_of_the_squared_error():
+@pytest.mark.parametrize("steepness", [0.0, 5.0])
+def test_rate_updates_go_down_the_gradient_of_the_loss(steepness):
     network, x, _ = case(seed=3, sizes=(6, 5, 3))
     network.bias[:] = 0.4
     x, label, step = x[None], np.array([1]), 1e-5
-    first, second = rate_updates(network, x, label)
+    first, second = rate_updates(network, x, label, steepness=steepness)
 
     def loss():
+        if steepness:
+            return -np.log(softmax(steepness * settle(network, x)[1])[0, 1]) / steepness
         return 0.5 * np.sum((np.eye(3)[label] - settle(network, x)[1]) ** 2)
 
     for weights, update in ((network.w1, first[0]), (network.w2, second[0])):
@@ -227,12 +282,13 @@ def test_rate_updates_go_down_the_gradient_of_the_squared_error():
         assert cosine(update, -slope) > 0.999 and np.abs(update + slope).max() < 0.02 * np.abs(slope).max()
 
 
-@pytest.mark.parametrize("changes", [{"inputs": "spikes"}, {}, {"phases": "three", "sign": "fixed"}])
+@pytest.mark.parametrize("changes", [{"inputs": "spikes"}, {}, {"phases": "three", "sign": "fixed"},
+                                     {"phases": "swing", "loss": "softmax", "least_error": 0.0}])
 def test_mean_updates_are_those_of_rate_based_equilibrium_propagation(changes):
     config = EqSpikeConfig(hidden=30, **changes)
     pixels, labels = data_of("digits")["train"]
     network, x, labels = initial_network(config, 64, 10), pixels[:9] / 255.0, labels[:9]
-    exact = rate_updates(network, x, labels)
+    exact = rate_updates(network, x, labels, steepness=config.steepness if config.loss == "softmax" else 0.0)
     found = [mean_update(network, x[k], labels[k], config) for k in range(9)]
     for layer in (0, 1):
         assert np.median([cosine(found[k][layer], exact[layer][k]) for k in range(9)]) > 0.8

@@ -1,7 +1,9 @@
 """Training EqSpike networks: it learns, resumes exactly, does not depend on threads; files, tasks, evaluation by the engine."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,11 +15,12 @@ from eventsnn.experiments.evaluate import evaluate
 from eventsnn.experiments.training import train_task
 from eventsnn.learn.eqspike import training
 from eventsnn.learn.eqspike.config import EqSpikeConfig
-from eventsnn.learn.eqspike.files import load_eqspike, save_eqspike
+from eventsnn.learn.eqspike.files import eqspike_names, load_eqspike, save_eqspike
 from eventsnn.learn.eqspike.network import EqSpikeNetwork
 from eventsnn.learn.eqspike.recipes import data_of, recipe
 from eventsnn.learn.eqspike.training import accuracy, counted, train
 
+DATA = Path(os.environ.get("EVENTSNN_DATA", ""))
 SMALL = EqSpikeConfig(hidden=12, epochs=2, free=0.08, nudged=0.05, rates=(0.5, 0.1), batch=10, chunk=3, checkpoint_seconds=0.0)
 
 
@@ -33,6 +36,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("changes", [
     {}, {"phases": "three", "sign": "fixed", "inputs": "spikes"}, {"at_once": True, "batch": 1},
+    {"loss": "softmax", "phases": "swing", "optimiser": "adam", "rates": (0.003, 0.002), "output_scale": 0.3},
 ])
 def test_threads_and_interruptions_change_no_bit(data, tmp_path, monkeypatch, changes):
     config = replace(SMALL, **changes)
@@ -63,6 +67,8 @@ def test_foreign_and_damaged_checkpoints_are_refused(data, tmp_path):
     train(replace(SMALL, epochs=1), data=data, progress=False, checkpoint=file)
     with pytest.raises(FormatError, match="beta: 0.5 there, 1.0 here"):
         train(replace(SMALL, epochs=1, beta=1.0), data=data, progress=False, resume=file)
+    with pytest.raises(FormatError, match="optimiser: 'plain' there, 'adam' here"):
+        train(replace(SMALL, epochs=1, optimiser="adam"), data=data, progress=False, resume=file)
     with pytest.raises(FormatError, match="shapes differ"):
         part = {"train": tuple(each[data["train"][1] < 9] for each in data["train"])}
         train(replace(SMALL, epochs=1), data=part, progress=False, resume=file)
@@ -87,7 +93,8 @@ def test_it_learns():
 @pytest.mark.parametrize("change", [
     {"hidden": 0}, {"hidden": 1.5}, {"beta": 0.0}, {"beta": float("nan")}, {"rates": (0.1,)}, {"rates": (0.1, -1.0)},
     {"tau_mem": float("inf")}, {"phases": "four"}, {"sign": "both"}, {"inputs": "none"}, {"seed": -1}, {"theta": 0.0},
-    {"batch": True}, {"free": 9.0}, {"epochs": 0},
+    {"batch": True}, {"free": 9.0}, {"epochs": 0}, {"loss": "hinge"}, {"steepness": 0.0}, {"least_error": -0.1},
+    {"optimiser": "sgd"}, {"bias_output": float("inf")}, {"output_scale": float("nan")},
 ])
 def test_bad_settings_name_the_parameter(change):
     with pytest.raises(ParameterError, match=next(iter(change))):
@@ -97,6 +104,8 @@ def test_bad_settings_name_the_parameter(change):
 def test_changes_at_once_need_single_samples():
     with pytest.raises(ParameterError, match="batch must be 1"):
         EqSpikeConfig(at_once=True)
+    with pytest.raises(ParameterError, match="optimiser must be 'plain'"):
+        EqSpikeConfig(at_once=True, batch=1, optimiser="adam")
 
 
 def test_bad_data_are_named(data):
@@ -172,6 +181,19 @@ def test_models_survive_their_files_and_damage_is_named(tmp_path):
         load_eqspike(path)
     with pytest.raises(UnknownNameError, match="model"):
         load_eqspike("eqspike-nothing")
+
+
+@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="EVENTSNN_DATA does not hold mnist")
+@pytest.mark.parametrize(("name", "hidden"), [("eqspike-mnist100", 100), ("eqspike-mnist300", 300)])
+def test_shipped_networks_classify_and_the_engine_agrees(name, hidden):
+    assert name in eqspike_names()
+    network, facts = load_eqspike(name)
+    assert network.sizes == (784, hidden, 10)
+    pixels, labels = data_of("mnist")["test"]
+    few = accuracy(network, pixels[:600], labels[:600], facts["until"])
+    assert abs(few - facts["test_accuracy"]) < 4.0 * np.sqrt(few * (1.0 - few) / 600)
+    seen = evaluate(name, limit=20, jobs=1)
+    assert seen["same_output_spike_counts"] == 1.0 and seen["accuracy"] == accuracy(network, pixels[:20], labels[:20], 0.2)
 
 
 def test_recipes_refuse_what_they_do_not_know():

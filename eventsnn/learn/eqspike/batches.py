@@ -95,6 +95,21 @@ def apply_changes(w1, w2, w2_back, bias, g1, g2, g2_back, g_bias, rates):
             g_bias[c, i] = 0.0
 
 
+@jit
+def sum_changes(g1, g2, g2_back, g_bias):
+    """Changes (w1, w2, bias), those of all chunks [c, ...] added up in their order; the chunks are zeroed."""
+    first, second, biases = np.zeros(g1.shape[1:]), np.zeros(g2.shape[1:]), np.zeros(g_bias.shape[1])
+    for c in range(g1.shape[0]):
+        first += g1[c]
+        second += g2[c] + g2_back[c].T
+        biases += g_bias[c]
+        g1[c] = 0.0
+        g2[c] = 0.0
+        g2_back[c] = 0.0
+        g_bias[c] = 0.0
+    return first, second, biases
+
+
 def zero_counts(n):
     """Counts [n, 2, 4] of n presentations, see `present`."""
     return np.zeros((n, 2, ALL), np.int64)

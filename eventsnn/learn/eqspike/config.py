@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 from ...errors import ParameterError, unknown_name
 
 LONGEST = 400.0  # tau_syn or tau_filter per phase: the powers that states are scaled by stay far from overflow
-WAYS = ("two", "three")
+WAYS = ("two", "three", "swing")
 SIGNS = ("random", "fixed")
 INPUTS = ("intervals", "spikes")
+LOSSES = ("squared", "softmax")
+OPTIMISERS = ("plain", "adam")
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,19 @@ class EqSpikeConfig:
 
     `hidden` neurons; `tau_mem` of all neurons (tau_syn is half of it), `tau_filter` of the two filters that give the change of
     a rate, `t_ref`, `theta`. `free` and `nudged` last the phases. `phases` "two": free, then nudged by +-beta; "three": then
-    free again, learning with the opposite sign, so that what correlated spikes change at constant rates cancels.
+    free again, learning with the opposite sign, so that what correlated spikes change at constant rates cancels; "swing": free,
+    nudged without learning, then by the opposite beta, learning.
     `sign` "random" draws the sign per presentation, "fixed" keeps beta positive. `rates` of the two layers (weights, and
     biases of the neurons they lead to) fall along half a cosine to a hundredth; a step is rate times the mean over `batch`
     samples. `at_once` changes every weight at the spike itself, which needs a batch of 1. `bias` is that of all neurons at the
-    start. One thread presents `chunk` samples after one another.
+    start, `bias_output` that of the outputs where it is to be another; the weights between hidden neurons and outputs start
+    `output_scale` times as large as those of the usual draw. One thread presents `chunk` samples after one another.
+
+    `loss` "squared": the nudge draws the rates of the outputs to the unit vector of the label; "softmax": it is a constant
+    current along the error of softmax(`steepness` * rates), beta for the output with the largest error, and the changes are in
+    proportion to that error; samples where it is below `least_error` are not nudged and teach nothing.
+
+    `optimiser` "plain": a step is the rate times the mean change; "adam": Adam on mean changes, at these rates.
 
     `inputs` "spikes": a spike of an input changes a weight by the momentary change of the other neuron's rate; "intervals": by
     its mean since the last spike of the input, the end of the phase closing the last interval. That has the same mean and a
@@ -45,7 +55,13 @@ class EqSpikeConfig:
     inputs: str = "intervals"
     beta: float = 0.5
     rates: tuple = (0.3, 0.03)
+    loss: str = "squared"
+    steepness: float = 20.0
+    least_error: float = 0.02
+    optimiser: str = "plain"
     bias: float = 0.3
+    bias_output: float | None = None
+    output_scale: float = 1.0
     batch: int = 8
     at_once: bool = False
     epochs: int = 20
@@ -58,20 +74,25 @@ class EqSpikeConfig:
         for name in ("hidden", "batch", "epochs", "threads", "chunk"):
             _check(name, getattr(self, name), 1, whole=True)
         _check("seed", self.seed, 0, whole=True)
-        for name in ("tau_mem", "tau_filter", "t_ref", "theta", "free", "nudged", "beta"):
+        for name in ("tau_mem", "tau_filter", "t_ref", "theta", "free", "nudged", "beta", "steepness"):
             _check(name, getattr(self, name), 0.0, strict=True)
-        _check("checkpoint_seconds", self.checkpoint_seconds, 0.0)
+        for name in ("checkpoint_seconds", "least_error", "output_scale"):
+            _check(name, getattr(self, name), 0.0)
         _check("bias", self.bias, -math.inf, strict=True)
+        if self.bias_output is not None:
+            _check("bias_output", self.bias_output, -math.inf, strict=True)
         object.__setattr__(self, "rates", tuple(self.rates))
         if len(self.rates) != 2:
             raise ParameterError(f"rates must have 2 entries, one per layer, got {self.rates!r}")
         for rate in self.rates:
             _check("rates", rate, 0.0)
-        for name, known in (("phases", WAYS), ("sign", SIGNS), ("inputs", INPUTS)):
+        for name, known in (("phases", WAYS), ("sign", SIGNS), ("inputs", INPUTS), ("loss", LOSSES), ("optimiser", OPTIMISERS)):
             if getattr(self, name) not in known:
                 raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
         if self.at_once and self.batch != 1:
             raise ParameterError(f"batch must be 1 where at_once changes weights at every spike, got {self.batch!r}")
+        if self.at_once and self.optimiser != "plain":
+            raise ParameterError(f"optimiser must be 'plain' where weights change at_once, got {self.optimiser!r}")
         shortest = min(self.tau_syn, self.tau_filter)
         for name in ("free", "nudged"):
             if getattr(self, name) > LONGEST * shortest:

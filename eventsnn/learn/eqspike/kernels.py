@@ -17,7 +17,7 @@ from ...jit import inlined, kernel, scalar
 from .events import fill_events
 
 SYN = 0.5  # tau_syn / tau_mem
-WORK = 9  # rows of scratch
+WORK = 10  # rows of scratch
 BLOCK = 16  # neurons looked at together
 ALL, INPUT, HIDDEN, OUTPUT = 4, 0, 1, 2  # columns of the counts
 
@@ -92,6 +92,24 @@ def _deliver_and_test(a, b, current, weights, fa, fb, y_end, length, tau_mem, th
     return hot != 0
 
 
+@inlined
+def _errors(rates, first, n_out, label, steep, errors):
+    """Errors [n_out] of softmax(steep * rates) against the label, divided by the largest, which is returned."""
+    highest, total, largest = -np.inf, 0.0, 0.0
+    for k in range(n_out):
+        highest = max(highest, rates[first + k])
+    for k in range(n_out):
+        errors[k] = math.exp(steep * (rates[first + k] - highest))
+        total += errors[k]
+    for k in range(n_out):
+        errors[k] = (1.0 if k == label else 0.0) - errors[k] / total
+        largest = max(largest, abs(errors[k]))
+    if largest > 0.0:
+        for k in range(n_out):
+            errors[k] /= largest
+    return largest
+
+
 @kernel
 def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constants, n_hidden, n_out, g1, g2, g2_back, g_bias,
             at_once, output, counts, times, sources, bins, work, lists, spike_times, spike_neurons):
@@ -101,14 +119,15 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
     w1 [n_in, n], w2 [n_hidden, n_out], w2_back [n_out, n_hidden] (its transpose), bias [n]; n : padded, see above
     phases [k, 4] : duration, beta, gains of changes of w1 and of w2 with the biases that belong to them (0: none); read_from :
     start of the readout within the first phase
-    constants : tau_mem, tau_filter, theta, t_ref, 1 if spikes of inputs take the mean change of rate since the last one
+    constants : tau_mem, tau_filter, theta, t_ref, 1 if spikes of inputs take the mean change of rate since the last one,
+    steepness of the softmax (0: squared error), error below which the presentation ends where the nudge would begin
     g1, g2, g2_back, g_bias : weight changes are added to them; `at_once`: g2 and g2_back are the weights, to be kept alike
     output [3, n_out] : spikes in the readout, the first, the last; counts [2, 4] : spikes of inputs, hidden, outputs while not
     learning and while learning; times, sources, bins, work [WORK, n], lists [2, n] : scratch; spike_times, spike_neurons :
     record, if they have room
     """
     tau_mem, tau_f, theta, t_ref = constants[0], constants[1], constants[2], constants[3]
-    intervals = constants[4] != 0.0
+    intervals, steep, least = constants[4] != 0.0, constants[5], constants[6]
     tau_syn, n, used = SYN * tau_mem, bias.size, n_hidden + n_out
     total, plastic = 0.0, False
     for k in range(phases.shape[0]):
@@ -116,7 +135,7 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
         plastic |= phases[k, 2] != 0.0 or phases[k, 3] != 0.0
     n_events = fill_events(x, key, total, t_ref, times, sources, bins)
     a, b, current, p, q, start2 = work[0], work[1], work[2], work[3], work[4], work[5]
-    own, due, free_at, who, free_who = work[6], work[7], work[8], lists[0], lists[1]
+    own, due, free_at, drive, who, free_who = work[6], work[7], work[8], work[9], lists[0], lists[1]
     free_first, n_held = 0, 0
     for i in range(n):
         a[i], b[i], current[i] = v[i] - bias[i], 0.0, bias[i]
@@ -124,13 +143,19 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
     for k in range(n_out):
         output[0, k], output[1, k], output[2, k] = 0.0, np.inf, -np.inf
     jump, jump_f = t_ref / tau_syn, t_ref / tau_f
-    recorded, event, before, beta = 0, 0, 0.0, 0.0
+    recorded, event, before, beta, size, known = 0, 0, 0.0, 0.0, 1.0, False
     for phase in range(phases.shape[0]):
-        end, gain, gain2 = phases[phase, 0], phases[phase, 2], phases[phase, 3]
-        learning = int(gain != 0.0 or gain2 != 0.0)
         change = phases[phase, 1] - beta
         beta = phases[phase, 1]
-        if change != 0.0:  # the nudge: a current, and a synapse from the output to itself that knows its past
+        if steep > 0.0 and change != 0.0:  # the nudge: currents along the errors at its begin
+            if not known:
+                size, known = _errors(q, n_hidden, n_out, label, steep, drive), True
+                if size < least:
+                    break
+            for k in range(n_out):
+                current[n_hidden + k] += change * drive[k]
+                a[n_hidden + k] -= change * drive[k]
+        elif change != 0.0:  # or a current, and a synapse from the output to itself that knows its past
             for k in range(n_out):
                 i = n_hidden + k
                 a[i] -= change * own[k]
@@ -138,6 +163,8 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
             if label >= 0:
                 current[n_hidden + label] += change
                 a[n_hidden + label] -= change
+        end, gain, gain2 = phases[phase, 0], size * phases[phase, 2], size * phases[phase, 3]
+        learning = int(gain != 0.0 or gain2 != 0.0)
         if learning:
             for i in range(n):
                 start2[i] = q[i]
@@ -201,7 +228,8 @@ def present(x, key, v, w1, w2, w2_back, bias, label, phases, read_from, constant
                         output[0, k] += 1.0
                         output[1, k], output[2, k] = min(output[1, k], when), when
                     own[k] += fb
-                    b[i] += beta * fb
+                    if steep == 0.0:
+                        b[i] += beta * fb
                 if plastic:
                     e = math.exp(-when / tau_f)
                     if learning:

@@ -64,9 +64,9 @@ class EqSpikeNetwork:
         """Time constant of the synapses, s."""
         return self.tau_mem / 2.0
 
-    def constants(self, tau_filter=1.0, intervals=True):
-        """What the kernels take, see `present`."""
-        return np.array([self.tau_mem, tau_filter, self.theta, self.t_ref, float(intervals)])
+    def constants(self, tau_filter=1.0, intervals=True, steepness=0.0, least_error=0.0):
+        """What the kernels take, see `present`; steepness 0 : the nudge of the squared error."""
+        return np.array([self.tau_mem, tau_filter, self.theta, self.t_ref, float(intervals), steepness, least_error])
 
     def padded(self):
         """(w1, w2, w2 transposed, bias) with neurons filled up to whole vectors; copies."""

@@ -24,11 +24,13 @@ class Presentation:
     bias: np.ndarray
 
 
-def presentation(network, x, key, phases, label=0, v=None, inputs="spikes", at_once=False, tau_filter=0.02):
+def presentation(network, x, key, phases, label=0, v=None, inputs="spikes", at_once=False, tau_filter=0.02, steepness=0.0,
+                 least_error=0.0):
     """Present rates x [n_in] in [0, 1] to `network`; returns a `Presentation`.
 
     key : of the phases of the inputs; phases [k, 4] : see `present`; label : of the output to be raised, -1 for none; v
-    [n_hidden + n_out] : potentials at the start [0]; inputs : see `EqSpikeConfig`
+    [n_hidden + n_out] : potentials at the start [0]; inputs, least_error : see `EqSpikeConfig`; steepness : of the softmax,
+    0 for the squared error
 
     >>> from .network import EqSpikeNetwork
     >>> network = EqSpikeNetwork(np.zeros((1, 1)), np.zeros((1, 1)), [0.1, 0.0])
@@ -46,9 +48,9 @@ def presentation(network, x, key, phases, label=0, v=None, inputs="spikes", at_o
     room, each = int((until / network.t_ref * x + 2.0).sum()), int(until / network.t_ref) + 2
     spikes, who, counts = np.empty(each * bias.size), np.empty(each * bias.size, np.int64), zero_counts(1)[0]
     n = present(x, np.uint64(key), start, w1, w2, w2_back, bias, label, phases, 0.0,
-                network.constants(tau_filter, inputs == "intervals"), n_hidden, n_out, g1, g2, g2_back, g_bias, at_once,
-                np.empty((3, n_out)), counts, np.empty(room), np.empty(room, np.int64), np.empty(room + 2, np.int64),
-                np.empty((WORK, bias.size)), np.empty((2, bias.size), np.int64), spikes, who)
+                network.constants(tau_filter, inputs == "intervals", steepness, least_error), n_hidden, n_out, g1, g2, g2_back,
+                g_bias, at_once, np.empty((3, n_out)), counts, np.empty(room), np.empty(room, np.int64),
+                np.empty(room + 2, np.int64), np.empty((WORK, bias.size)), np.empty((2, bias.size), np.int64), spikes, who)
     order = np.lexsort((who[:n], spikes[:n]))
     both = g2 if at_once else g2 + g2_back.T
     return Presentation(spikes[:n][order], who[:n][order], counts, g1[:, :n_hidden], both, g_bias[:n_hidden + n_out])

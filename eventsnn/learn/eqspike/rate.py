@@ -19,26 +19,41 @@ def rate(current, tau_mem, t_ref, theta):
     return np.where(current > theta, t_ref / (t_ref + tau_mem * np.log(above / (above - theta))), 0.0)
 
 
-def settle(network, x, beta=0.0, target=None, start=None):
-    """Rates at rest (hidden [m, n_hidden], outputs [m, n_out]) for inputs x [m, n_in]; outputs nudged to target [m, n_out]."""
+def settle(network, x, beta=0.0, target=None, start=None, along=None):
+    """Rates at rest (hidden [m, n_hidden], outputs [m, n_out]) for inputs x [m, n_in].
+
+    Outputs are nudged to `target` [m, n_out], or by the constant currents beta `along` [m, n_out].
+    """
     constants, n_hidden = (network.tau_mem, network.t_ref, network.theta), network.sizes[1]
     drive = x @ network.w1 + network.bias[:n_hidden]
     hidden, out = start or (np.zeros((len(x), n_hidden)), np.zeros((len(x), network.sizes[2])))
     for _ in range(STEPS):
-        nudge = 0.0 if target is None else beta * (target - out)
+        nudge = beta * along if along is not None else 0.0 if target is None else beta * (target - out)
         hidden = hidden + STEP * (rate(drive + out @ network.w2.T, *constants) - hidden)
         out = out + STEP * (rate(hidden @ network.w2 + network.bias[n_hidden:] + nudge, *constants) - out)
     return hidden, out
 
 
-def updates(network, x, labels, beta=0.02):
+def softmax(values):
+    """Softmax of the rows of `values` [m, n].
+
+    >>> softmax(np.zeros((1, 2))).tolist()
+    [[0.5, 0.5]]
+    """
+    found = np.exp(values - values.max(axis=1, keepdims=True))
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def updates(network, x, labels, beta=0.02, steepness=0.0):
     """Updates per sample (w1 [m, n_in, n_hidden], w2 [m, n_hidden, n_out]), from nudges by +beta and -beta.
 
-    They go down the gradient of half the squared distance between output rates and the unit vector of the label.
+    They go down the gradient of half the squared distance between output rates and the unit vector of the label; with a
+    steepness > 0 down that of the cross-entropy of softmax(steepness * rates), divided by the steepness.
     """
     target = np.eye(network.sizes[2])[labels]
     free = settle(network, x)
-    (hidden, out), (less, low) = (settle(network, x, sign * beta, target, free) for sign in (1.0, -1.0))
+    along = target - softmax(steepness * free[1]) if steepness > 0.0 else None
+    (hidden, out), (less, low) = (settle(network, x, sign * beta, target, free, along) for sign in (1.0, -1.0))
     first = x[:, :, None] * (hidden - less)[:, None, :] / (2.0 * beta)
     return first, (hidden[:, :, None] * out[:, None, :] - less[:, :, None] * low[:, None, :]) / (2.0 * beta)
 
@@ -55,11 +70,12 @@ def mean_update(network, x, label, config, runs=40):
     from .training import schedule
 
     first, second, phases = np.zeros(network.w1.shape), np.zeros(network.w2.shape), schedule(config)
+    soft = {"steepness": config.steepness, "least_error": config.least_error} if config.loss == "softmax" else {}
     draw = np.random.default_rng(config.seed)
     for k, key in enumerate(keys_of(config.seed, 1, runs)):
         sign = -1.0 if config.sign == "random" and k % 2 else 1.0
         found = presentation(network, x, key, phases * np.array([1.0, sign, sign, sign]), label,
                              v=draw.uniform(0.0, network.theta, network.bias.size), inputs=config.inputs,
-                             tau_filter=config.tau_filter)
+                             tau_filter=config.tau_filter, **soft)
         first, second = first + found.w1 / runs, second + found.w2 / runs
     return first, second

@@ -5,11 +5,12 @@ import numpy as np
 from ..presets import chosen
 from .config import EqSpikeConfig
 
-THREE = {"phases": "three", "sign": "fixed", "beta": 2.0}
+SOFTMAX = {"loss": "softmax", "phases": "swing", "sign": "fixed", "beta": 1.0, "optimiser": "adam", "batch": 16, "chunk": 8,
+           "bias_output": 0.5, "output_scale": 0.3}
 # task -> (data, settings, {preset: what it changes})
 RECIPES = {
-    "eqspike-digits": ("digits", THREE | {"rates": (1.0, 0.1)}, {"quick": {"epochs": 8}, "paper": {"epochs": 40}}),
-    "eqspike-mnist": ("mnist", THREE | {"rates": (1.0, 0.1)}, {"quick": {"epochs": 1}, "paper": {"epochs": 10}}),
+    "eqspike-digits": ("digits", SOFTMAX | {"rates": (0.003, 0.003)}, {"quick": {"epochs": 8}, "paper": {"epochs": 40}}),
+    "eqspike-mnist": ("mnist", SOFTMAX | {"rates": (0.001, 0.001)}, {"quick": {"epochs": 1}, "paper": {"epochs": 20}}),
 }
 
 

@@ -16,14 +16,15 @@ import numpy as np
 
 from ...errors import FormatError, InputError, ParameterError
 from ...io import atomic_path
-from ..optimisers import cosine_rate
-from .batches import apply_changes, learn_samples, zero_counts
+from ..optimisers import Adam, cosine_rate
+from .batches import apply_changes, learn_samples, sum_changes, zero_counts
 from .config import EqSpikeConfig
 from .network import EqSpikeNetwork, decisions, keys_of
 
 FREE_FIELDS = ("threads", "checkpoint_seconds")  # may differ between a checkpoint and the run that goes on from it
 COUNTS = ("input", "hidden", "output")
 HELD = ("w1", "w2", "bias")
+MOMENTS = ("first", "second", "steps")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class _State:
     presented: int = 0
     counts: np.ndarray = field(default_factory=lambda: np.zeros((2, 4), np.int64))
     curve: list = field(default_factory=list)
+    moments: list = field(default_factory=list)  # one Adam for each of w1, w2, biases of hidden neurons, of outputs
 
 
 def accuracy(network, pixels, labels, until=0.2, seed=0, threads=1):
@@ -78,8 +80,20 @@ def schedule(config):
     free, beta = [config.free, 0.0, 0.0, 0.0], config.beta
     if config.phases == "two":
         return np.array([free, [config.nudged, beta, 1.0 / beta, 1.0 / beta]])
-    gain = 0.5 / beta  # rates move, and then back
+    gain = 0.5 / beta  # rates move twice as far, or there and back
+    if config.phases == "swing":
+        return np.array([free, [config.nudged, beta, 0.0, 0.0], [config.nudged, -beta, -gain, -gain]])
     return np.array([free, [config.nudged, beta, gain, gain], [config.nudged, 0.0, -gain, -gain]])
+
+
+def learning_constants(config, network):
+    """What the kernels take when `network` learns by `config`, see `present`.
+
+    >>> learning_constants(EqSpikeConfig(), initial_network(EqSpikeConfig(hidden=5), 3, 2)).tolist()
+    [0.04, 0.02, 0.05, 0.004, 1.0, 0.0, 0.0]
+    """
+    steepness, least = (config.steepness, config.least_error) if config.loss == "softmax" else (0.0, 0.0)
+    return network.constants(config.tau_filter, config.inputs == "intervals", steepness, least)
 
 
 def counted(counts, sizes):
@@ -122,6 +136,8 @@ def train(config=None, *, data, progress=True, checkpoint=None, resume=None):
             raise InputError(f"data[{name!r}] must have {n_in} pixels and labels below {n_out}, as data['train'] has, "
                              f"got {pixels.shape[1]} and {labels.max()}")
     state = _State(*initial_network(config, n_in, n_out).padded())
+    if config.optimiser == "adam":
+        state.moments = [Adam(size) for size in (state.w1.size, state.w2.size, config.hidden, state.bias.size - config.hidden)]
     if resume is not None:
         _load(resume, config, state)
     bar = None
@@ -154,8 +170,9 @@ def initial_network(config, n_in, n_out):
     """
     draw, n = np.random.default_rng([config.seed, 0, 0]), config.hidden
     w1, w2 = (draw.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / sum(shape)) for shape in ((n_in, n), (n, n_out)))
-    return EqSpikeNetwork(w1, w2, np.full(n + n_out, config.bias), tau_mem=config.tau_mem, t_ref=config.t_ref,
-                          theta=config.theta)
+    last = config.bias if config.bias_output is None else config.bias_output
+    return EqSpikeNetwork(w1, w2 * config.output_scale, np.repeat([config.bias, last], [n, n_out]), tau_mem=config.tau_mem,
+                          t_ref=config.t_ref, theta=config.theta)
 
 
 def _checked(name, pixels, labels):
@@ -193,7 +210,7 @@ def _run_epoch(state, config, data, pool, bar, checkpoint):
     order, keys = draw.permutation(m), keys_of(config.seed, state.epoch + 1, m)
     signs = np.where(draw.random(m) < 0.5, -1.0, 1.0) if config.sign == "random" else np.ones(m)
     changes, phases = _Changes(config, state), schedule(config)
-    constants = _network(config, state).constants(config.tau_filter, config.inputs == "intervals")
+    constants = learning_constants(config, _network(config, state))
     batches = -(-m // config.batch)
     saved = begun = time.perf_counter()
 
@@ -218,7 +235,7 @@ def _run_epoch(state, config, data, pool, bar, checkpoint):
                 learn(chunk)
         else:
             list(pool.map(learn, chunks))
-        _apply(state, config, changes, rates / (stop - start))
+        _apply(state, config, changes, rates, stop - start)
         state.done = batch + 1
         state.counts += counts.sum(axis=0)
         state.presented += stop - start
@@ -238,12 +255,18 @@ def _run_epoch(state, config, data, pool, bar, checkpoint):
         _save(checkpoint, config, state)
 
 
-def _apply(state, config, changes, rates):
+def _apply(state, config, changes, rates, many):
     if config.at_once:  # the weights are there already; biases change once, by what their filters say
         state.bias += changes.bias[0]
         changes.bias[:] = 0.0
+    elif config.optimiser == "adam":
+        first, second, biases = sum_changes(*changes.parts, changes.bias)
+        parts = (state.w1, first), (state.w2, second), *zip(*(np.split(b, [config.hidden]) for b in (state.bias, biases)))
+        for adam, (weights, change), rate in zip(state.moments, parts, rates):
+            adam.step(weights.reshape(-1), -change.reshape(-1) / many, rate)
+        state.w2_back[:] = state.w2.T
     else:
-        apply_changes(state.w1, state.w2, state.w2_back, state.bias, *changes.parts, changes.bias, rates)
+        apply_changes(state.w1, state.w2, state.w2_back, state.bias, *changes.parts, changes.bias, rates / many)
 
 
 def _recipe(config):
@@ -254,7 +277,8 @@ def _save(path, config, state):
     with atomic_path(path) as partial, open(partial, "wb") as file:
         np.savez(file, recipe=json.dumps(_recipe(config)), w1=state.w1, w2=state.w2, bias=state.bias, counts=state.counts,
                  numbers=np.array([state.epoch, state.done, state.presented]), seconds=state.seconds,
-                 curve=np.array(state.curve))
+                 curve=np.array(state.curve), **{f"{name}{k}": getattr(adam, name) for k, adam in enumerate(state.moments)
+                                                 for name in MOMENTS})
 
 
 def _load(path, config, state):
@@ -264,6 +288,8 @@ def _load(path, config, state):
         recipe = json.loads(str(saved["recipe"]))
         epoch, done, presented = (int(value) for value in saved["numbers"])
         arrays = [saved[name] for name in HELD]
+        moments = [[saved[f"{name}{k}"] for name in MOMENTS] for k in range(len(state.moments))
+                   if recipe.get("optimiser") == config.optimiser]
         counts, curve, seconds = saved["counts"], saved["curve"].tolist(), float(saved["seconds"])
     except FileNotFoundError:
         raise
@@ -277,6 +303,8 @@ def _load(path, config, state):
     if epoch > config.epochs:
         raise ParameterError(f"epochs must be >= {epoch}, the epochs already in the checkpoint, got {config.epochs}")
     state.w1, state.w2, state.bias = arrays
+    for adam, (first, second, steps) in zip(state.moments, moments):
+        adam.first[:], adam.second[:], adam.steps = first, second, int(steps)
     state.w2_back = np.ascontiguousarray(state.w2.T)
     state.epoch, state.done, state.presented, state.counts, state.curve, state.seconds = (
         epoch, done, presented, counts, curve, seconds)
