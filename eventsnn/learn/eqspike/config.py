@@ -1,9 +1,9 @@
 """The settings of an EqSpike training run."""
 
-import math
 from dataclasses import dataclass, fields
 
 from ...errors import ParameterError, unknown_name
+from ..checks import finite, whole, words
 
 LONGEST = 400.0  # tau_syn or tau_filter per phase: the powers that states are scaled by stay far from overflow
 WAYS = ("two", "three", "swing")
@@ -71,24 +71,15 @@ class EqSpikeConfig:
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self):
-        for name in ("hidden", "batch", "epochs", "threads", "chunk"):
-            _check(name, getattr(self, name), 1, whole=True)
-        _check("seed", self.seed, 0, whole=True)
-        for name in ("tau_mem", "tau_filter", "t_ref", "theta", "free", "nudged", "beta", "steepness"):
-            _check(name, getattr(self, name), 0.0, strict=True)
-        for name in ("checkpoint_seconds", "least_error", "output_scale"):
-            _check(name, getattr(self, name), 0.0)
-        _check("bias", self.bias, -math.inf, strict=True)
-        if self.bias_output is not None:
-            _check("bias_output", self.bias_output, -math.inf, strict=True)
         object.__setattr__(self, "rates", tuple(self.rates))
+        whole(self, "hidden", "batch", "epochs", "threads", "chunk")
+        whole(self, "seed", least=0)
+        finite(self, "tau_mem", "tau_filter", "t_ref", "theta", "free", "nudged", "beta", "steepness", above=0.0)
+        finite(self, "checkpoint_seconds", "least_error", "output_scale", "rates", least=0.0)
+        finite(self, "bias", *(["bias_output"] if self.bias_output is not None else []))
         if len(self.rates) != 2:
             raise ParameterError(f"rates must have 2 entries, one per layer, got {self.rates!r}")
-        for rate in self.rates:
-            _check("rates", rate, 0.0)
-        for name, known in (("phases", WAYS), ("sign", SIGNS), ("inputs", INPUTS), ("loss", LOSSES), ("optimiser", OPTIMISERS)):
-            if getattr(self, name) not in known:
-                raise ParameterError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}")
+        words(self, phases=WAYS, sign=SIGNS, inputs=INPUTS, loss=LOSSES, optimiser=OPTIMISERS)
         if self.at_once and self.batch != 1:
             raise ParameterError(f"batch must be 1 where at_once changes weights at every spike, got {self.batch!r}")
         if self.at_once and self.optimiser != "plain":
@@ -116,11 +107,3 @@ class EqSpikeConfig:
             if name not in known:
                 raise unknown_name("setting", name, known)
         return cls(**values)
-
-
-def _check(name, value, low, whole=False, strict=False):
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (value > low if strict else value >= low) or not value < math.inf or (whole and int(value) != value):
-        kind = "a whole number" if whole else "a finite number"
-        limit = "" if low == -math.inf else f" {'>' if strict else '>='} {low:g}"
-        raise ParameterError(f"{name} must be {kind}{limit}, got {value!r}")
