@@ -83,6 +83,28 @@ def test_recordings_are_binned_at_most_one_spike_each():
         assert np.array_equal(row, expected.reshape(8, 50))
 
 
+def test_recordings_are_moved_in_training_and_nothing_wraps_around():
+    draw = np.random.default_rng(0)
+    films = [Events(np.sort(draw.uniform(0.0, 0.03, 60)), draw.integers(0, 6, 60), draw.integers(0, 6, 60),
+                    draw.integers(0, 2, 60)) for _ in range(20)]
+    still = Recordings(films, np.zeros(20, int), size=6, steps=10)
+    moving = Recordings(films, np.zeros(20, int), size=6, steps=10, shift=2, seed=4)
+    every, seen = np.arange(20), set()
+    before = still.inputs(every, 0, True).reshape(20, 10, 6, 6, 2)
+    assert np.array_equal(moving.inputs(every, 3, False).reshape(before.shape), before)
+    after = moving.inputs(every, 3, True).reshape(before.shape)
+    for a, b in zip(before, after):
+        framed = np.pad(a, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        places = [(i, j) for i in range(5) for j in range(5) if np.array_equal(framed[:, i:i + 6, j:j + 6], b)]
+        assert len(places) == 1
+        seen.add(places[0])
+    assert len(seen) > 8
+    assert np.array_equal(moving.inputs(every, 3, True), after.reshape(20, 10, -1))
+    assert not np.array_equal(moving.inputs(every, 4, True), after.reshape(20, 10, -1))
+    with pytest.raises(ParameterError, match="shift must be a whole number of pixels from 0 to 5, got 6"):
+        Recordings(films, np.zeros(20, int), size=6, steps=10, shift=6)
+
+
 def test_the_saccades_are_a_closed_triangle():
     t = np.linspace(0.0, 0.315, 64)
     x, y = saccades(t)

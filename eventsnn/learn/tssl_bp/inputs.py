@@ -50,7 +50,7 @@ class Images:
 
     def _moved(self, found, samples, epoch):
         high, wide = self.shape[:2]
-        draws = np.array([np.random.default_rng([self.seed, 3, epoch, k]).integers(0, 1 << 30, 3) for k in samples])
+        draws = _draws(self.seed, epoch, samples)
         if self.crop:
             edge = self.crop
             framed = np.pad(found, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
@@ -68,6 +68,7 @@ class Recordings:
     recordings : `data.events.Events`, one per label; labels [n]; size : pixels on a side; steps : bins that are kept, from time
         0
     stabilised : the three saccades of N-MNIST, 105 ms each, are undone
+    shift : in training recordings are moved by up to so many pixels in either direction, anew in every epoch, by `seed`
     Channels are the polarities (off, on). Raises `InputError`, `ParameterError`.
 
     >>> from eventsnn.data.events import Events
@@ -78,10 +79,12 @@ class Recordings:
 
     static = False
 
-    def __init__(self, recordings, labels, *, size, steps, bin=3e-3, stabilised=False):
+    def __init__(self, recordings, labels, *, size, steps, bin=3e-3, stabilised=False, shift=0, seed=0):
         if not 0.0 < bin < np.inf or not 1 <= size or not 1 <= steps:
             raise ParameterError(f"bin must be > 0, size and steps >= 1, got {bin!r}, {size!r} and {steps!r}")
-        self.shape, self.steps, found = (size, size, 2), int(steps), []
+        if isinstance(shift, bool) or not isinstance(shift, int) or not 0 <= shift < size:
+            raise ParameterError(f"shift must be a whole number of pixels from 0 to {size - 1}, got {shift!r}")
+        self.shape, self.steps, self.shift, self.seed, found = (size, size, 2), int(steps), shift, int(seed), []
         for events in recordings:
             events.check(size, size)
             x, y = events.x.astype(np.float64), events.y.astype(np.float64)
@@ -102,9 +105,21 @@ class Recordings:
     def inputs(self, samples, epoch, training, dtype=np.float64):
         """Spikes uint8 [b, steps, inputs] of the samples with these numbers."""
         found = np.zeros((len(samples), self.steps, int(np.prod(self.shape))), np.uint8)
-        for row, k in zip(found, samples):
-            row.ravel()[self.index[self.first[k]:self.first[k + 1]]] = 1
+        moves = np.zeros((len(samples), 2), np.int64)
+        if training and self.shift:
+            moves = _draws(self.seed, epoch, samples)[:, :2] % (2 * self.shift + 1) - self.shift
+        for row, k, move in zip(found, samples, moves):
+            index = self.index[self.first[k]:self.first[k + 1]]
+            row.ravel()[self._moved(index, *move) if move.any() else index] = 1
         return found
+
+    def _moved(self, index, down, right):
+        size = self.shape[0]
+        lines, place = np.divmod(index // 2, size)
+        steps, y = np.divmod(lines, size)
+        y, x = y + down, place + right
+        kept = (y >= 0) & (y < size) & (x >= 0) & (x < size)
+        return (((steps * size + y) * size + x) * 2 + index % 2)[kept]
 
 
 class Trains:
@@ -131,6 +146,11 @@ class Trains:
     def inputs(self, samples, epoch, training, dtype=np.float64):
         """Spikes uint8 [b, steps, inputs] of the samples with these numbers."""
         return self.spikes[samples]
+
+
+def _draws(seed, epoch, samples):
+    """Three numbers [b, 3] for every sample, by (seed, epoch, its number)."""
+    return np.array([np.random.default_rng([seed, 3, epoch, k]).integers(0, 1 << 30, 3) for k in samples])
 
 
 def _trains(name, value):

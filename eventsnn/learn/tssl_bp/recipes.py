@@ -18,7 +18,7 @@ DATA = ("digits", "mnist", "fashion", "nmnist", "cifar10")
 HELD_OUT = {"digits": 0, "mnist": 10_000, "fashion": 10_000, "nmnist": 0, "cifar10": 5_000}
 EVENTS = {"steps": 30, "tau_mem": 8.0, "tau_syn": 4.0, "loss": "count", "desired": 15.0, "undesired": 3.0, "parts": 2}
 CIFAR = {"layers": ("96c3p1", "256c3p1s2", "384c3p1s2", "384c3p1", "256c3p1", 1024, 1024, 10), "dropout": 0.2,
-         "conv_scale": 5.0, "rate": 2e-4}
+         "conv_scale": 5.0, "rate": 2e-4, "shift": 4}
 # task -> (data, settings, {preset: what it changes})
 RECIPES = {
     "tssl-digits": ("digits", {"layers": (100, 10), "rate": 2e-3}, {"quick": {"epochs": 20}, "paper": {"epochs": 100}}),
@@ -43,13 +43,13 @@ def recipe(task, preset="quick", **changes):
     return chosen(RECIPES, Config, task, preset, changes)
 
 
-def data_of(name, splits=("train", "validation", "test"), validation=None, steps=30, seed=0):
+def data_of(name, splits=("train", "validation", "test"), validation=None, steps=30, seed=0, shift=0):
     """{split: samples} of the data set `name`; the last `validation` training samples are for validation (none: no such entry).
 
     "digits": 8 x 8 pixels, none held out; "mnist", "fashion": normalised by mean 0.1307 and deviation 0.3081; "nmnist": the
-    whole of N-MNIST if it is there, else the small selection, `steps` bins of 3 ms, saccades undone; "cifar10": shifted and
-    mirrored in training. Raises `UnknownNameError`, `ParameterError`, and `FormatError` where data are neither found nor can be
-    fetched.
+    whole of N-MNIST if it is there, else the small selection, `steps` bins of 3 ms, saccades undone; "cifar10": mirrored in
+    training. In training all but "digits" are moved by up to `shift` pixels, by `seed`. Raises `UnknownNameError`,
+    `ParameterError`, and `FormatError` where data are neither found nor can be fetched.
 
     >>> data_of("digits", ("test",))["test"].shape
     (1, 1, 64)
@@ -57,7 +57,7 @@ def data_of(name, splits=("train", "validation", "test"), validation=None, steps
     if name not in DATA:
         raise unknown_name("data set", name, DATA)
     held = HELD_OUT[name] if validation is None else validation
-    files, make = SETS[name](steps, seed)
+    files, make = SETS[name](steps, shift, seed)
     n = len(files["train"][1])
     if isinstance(held, bool) or not isinstance(held, int) or not 0 <= held < n:
         raise ParameterError(f"validation must be a whole number in [0, {n}), got {held!r}")
@@ -69,32 +69,32 @@ def data_of(name, splits=("train", "validation", "test"), validation=None, steps
     return parts
 
 
-def _digits(steps, seed):
+def _digits(steps, shift, seed):
     from ...data.digits import digits
 
     files = {split: (images.reshape(len(images), 64) / 16.0, labels) for split, (images, labels) in digits().items()}
-    return files, lambda x, y: Images(x, y, mean=DIGITS_MEAN, std=DIGITS_STD)
+    return files, lambda x, y: Images(x, y, mean=DIGITS_MEAN, std=DIGITS_STD, crop=shift, seed=seed)
 
 
-def _mnist(steps, seed):
+def _mnist(steps, shift, seed):
     from ...data.mnist import mnist
 
-    return mnist(), lambda x, y: Images(x, y, mean=MNIST_MEAN, std=MNIST_STD)
+    return mnist(), lambda x, y: Images(x, y, mean=MNIST_MEAN, std=MNIST_STD, crop=shift, seed=seed)
 
 
-def _fashion(steps, seed):
+def _fashion(steps, shift, seed):
     from ...data.mnist import fashion_mnist
 
-    return fashion_mnist(), lambda x, y: Images(x, y, mean=MNIST_MEAN, std=MNIST_STD)
+    return fashion_mnist(), lambda x, y: Images(x, y, mean=MNIST_MEAN, std=MNIST_STD, crop=shift, seed=seed)
 
 
-def _cifar10(steps, seed):
+def _cifar10(steps, shift, seed):
     from ...data.cifar10 import cifar10
 
-    return cifar10(), lambda x, y: Images(x, y, mean=CIFAR_MEAN, std=CIFAR_STD, crop=4, flip=True, seed=seed)
+    return cifar10(), lambda x, y: Images(x, y, mean=CIFAR_MEAN, std=CIFAR_STD, crop=shift, flip=True, seed=seed)
 
 
-def _nmnist(steps, seed):
+def _nmnist(steps, shift, seed):
     from ...data.events import open_events
     from ...data.nmnist import SIZE, nmnist, nmnist_small
 
@@ -103,7 +103,12 @@ def _nmnist(steps, seed):
     except FormatError:
         lists = nmnist_small()
     files = {split: ([path for path, _ in rows], np.array([label for _, label in rows])) for split, rows in lists.items()}
-    return files, lambda x, y: Recordings((open_events(path).read() for path in x), y, size=SIZE, steps=steps, stabilised=True)
+
+    def make(x, y):
+        films = (open_events(path).read() for path in x)
+        return Recordings(films, y, size=SIZE, steps=steps, stabilised=True, shift=shift, seed=seed)
+
+    return files, make
 
 
 SETS = {"digits": _digits, "mnist": _mnist, "fashion": _fashion, "nmnist": _nmnist, "cifar10": _cifar10}
