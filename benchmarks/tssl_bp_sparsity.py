@@ -17,7 +17,7 @@ from eventsnn.learn.tssl_bp.recipes import data_of, recipe
 from eventsnn.learn.tssl_bp.training import train
 from eventsnn.report.plots import COLOURS, MUTED, STYLE
 
-COSTS = (0.0, 1e-4, 3e-4, 1e-3, 2e-3, 4e-3)
+COSTS = (0.0, 3e-5, 1e-4, 3e-4, 5e-4, 7e-4, 1e-3)
 FIGURE = Path(__file__).parents[1] / "docs" / "img" / "tssl_sparsity.png"
 
 
