@@ -1,5 +1,8 @@
 """TSSL-BP: the compiled rule against a plain transcription, its parts by hand, threads, checkpoints, the event engine."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -223,6 +226,20 @@ def test_a_resumed_run_gives_the_same_bits(tmp_path):
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(FormatError, match="not a checkpoint"):
         train(Config(**SMALL), data, progress=False, resume=file)
+
+
+def test_a_checkpoint_from_before_a_setting_was_there_is_one_with_its_default(tmp_path):
+    file, data = tmp_path / "c.npz", {"train": some_images()}
+    config = Config(layers=(8, 3), epochs=1)
+    train(config, data, progress=False, checkpoint=file)
+    with np.load(file) as saved:
+        parts = {name: saved[name] for name in saved.files}
+    recipe = json.loads(str(parts["recipe"]))
+    del recipe["spike_cost"]
+    np.savez(file, **parts | {"recipe": json.dumps(recipe)})
+    assert train(replace(config, epochs=2), data, progress=False, resume=file).curve["loss"].size == 2
+    with pytest.raises(FormatError, match="spike_cost: 0.0 there, 0.1 here"):
+        train(replace(config, epochs=2, spike_cost=0.1), data, progress=False, resume=file)
 
 
 def test_an_interrupted_run_leaves_a_checkpoint_to_go_on_from(tmp_path, monkeypatch):

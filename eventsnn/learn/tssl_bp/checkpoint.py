@@ -3,7 +3,7 @@
 import json
 import os
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
@@ -66,6 +66,7 @@ def load_checkpoint(path, config, data, state):
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FormatError(f"{name!r} is not a checkpoint of TSSL-BP: {error}") from error
     wanted = _recipe(config, data)
+    recipe = {f.name: f.default for f in fields(config)} | recipe  # settings that are newer than the file
     differ = [key for key in wanted if recipe.get(key) != wanted[key]]
     if differ or any(array.shape != state.weights.shape for array in arrays) or curve.shape != (len(CURVES), epoch):
         what = "; ".join(f"{k}: {recipe.get(k)!r} there, {wanted[k]!r} here" for k in differ) or "shapes differ"
