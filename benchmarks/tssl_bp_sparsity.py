@@ -48,22 +48,25 @@ def run(cost, epochs, seed, work):
     return {"spike_cost": cost, "seed": seed, "validation_accuracy": float(result.curve["accuracy"][-1])} | found
 
 
-def draw(rows, path):
-    """The figure."""
+def draw(rows, path, least=0.8):
+    """The figure, without networks of less than `least` accuracy, which have fallen silent."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 3.2), layout="constrained")
         axes = figure.subplots()
+        rows = [row for row in rows if row["test_accuracy"] >= least]
         spikes = [row["hidden_spikes_per_image"] for row in rows]
         for key, label, style in (("test_accuracy", "test", "o-"), ("validation_accuracy", "validation", "s:")):
             colour = COLOURS[0] if label == "test" else MUTED
             axes.plot(spikes, [100.0 * row[key] for row in rows], style, color=colour, ms=4, label=label)
         for row in rows:
-            axes.annotate(f"{row['spike_cost']:g}", (row["hidden_spikes_per_image"], 100.0 * row["test_accuracy"]), (0, -12),
+            axes.annotate(f"{row['spike_cost']:g}", (row["hidden_spikes_per_image"], 100.0 * row["test_accuracy"]), (0, -13),
                           textcoords="offset points", ha="center", fontsize=7.5)
         axes.set(xscale="log", xlabel="hidden spikes per image (price of a spike beside the points)", ylabel="accuracy (%)")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - 0.15 * (high - low), high)
         axes.grid(True)
         axes.legend()
         figure.savefig(path)
