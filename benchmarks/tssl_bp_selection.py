@@ -29,7 +29,7 @@ def main():
     given.work.mkdir(parents=True, exist_ok=True)
     name, config = recipe(given.task, "paper", epochs=given.epochs, dropout=given.dropout, schedule="cosine", seed=given.seed,
                           threads=given.threads)
-    parts = data_of(name, validation=0, steps=config.steps)
+    parts = data_of(name, validation=0, steps=config.steps, bin=config.bin)
     file = given.work / f"{given.task}-{given.epochs}-{given.seed}.npz"
     result = train(config, {"train": parts["train"], "validation": parts["test"]}, checkpoint=file,
                    resume=file if file.exists() else None)

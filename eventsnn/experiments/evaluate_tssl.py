@@ -69,6 +69,7 @@ def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progre
     Raises `ParameterError` for a limit below 1, and as `load_tssl` and `data_of` do.
     """
     from ..energy import load_profile
+    from ..learn.tssl_bp.config import Config
     from ..learn.tssl_bp.models import load_tssl
     from ..learn.tssl_bp.recipes import data_of
     from ..progress import over
@@ -78,7 +79,7 @@ def evaluate(name, scheduler="auto", limit=None, jobs=0, profile="loihi", progre
     network, facts = load_tssl(name)
     profile = load_profile(profile)
     steps = network.constants.steps
-    samples = data_of(facts["data"], ("test",), steps=steps)["test"]
+    samples = data_of(facts["data"], ("test",), steps=steps, bin=facts.get("config", {}).get("bin", Config.bin))["test"]
     n, found = min(len(samples), limit or len(samples)), []
     blocks = range(0, n, BLOCK)
     for start in over(blocks, len(blocks), progress):

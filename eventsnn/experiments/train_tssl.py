@@ -36,7 +36,7 @@ def train_task(task, preset="quick", seed=0, seeds=1, out=None, threads=0, chang
     validation = changes.pop("validation", None)
     changes["threads"] = threads or cores()
     name, config = recipe(task, preset, seed=seed, **changes)
-    data, results = data_of(name, validation=validation, steps=config.steps, seed=seed, shift=config.shift), []
+    data, results = data_of(name, validation=validation, steps=config.steps, seed=seed, shift=config.shift, bin=config.bin), []
     for number in range(seed, seed + seeds):
         config = recipe(task, preset, seed=number, **changes)[1]
         checkpoint = _checkpoint(out, number)

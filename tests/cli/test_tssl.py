@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eventsnn.cli import app
+from eventsnn.data.events import Events
 from eventsnn.learn.tssl_bp.models import load_tssl, tssl_names
 
 FOLDERS = {"mnist": "mnist", "fashion": "fashion_mnist", "nmnist": "nmnist_small"}
@@ -87,3 +88,24 @@ def test_shipped_models_spike_as_the_dense_loop_does(name):
     found = run("evaluate", name, "--limit", "40")
     assert found["different_spikes"] == 0 and found["accuracy"] == found["accuracy_dense"] > 0.8
     assert found["macs_saved"] > 1.0 and all(0.0 < share < 1.0 for share in found["silent_share"])
+
+
+def test_recordings_are_binned_as_they_were_in_training(tmp_path, monkeypatch):
+    from eventsnn.learn.tssl_bp import recipes
+    from eventsnn.learn.tssl_bp.inputs import Recordings
+
+    draw, bins = np.random.default_rng(0), []
+
+    def films(x, y, bin):
+        bins.append(bin)
+        found = [Events(np.sort(draw.uniform(0.0, 0.1, 50)), draw.integers(0, 4, 50), draw.integers(0, 4, 50),
+                        draw.integers(0, 2, 50)) for _ in x]
+        return Recordings(found, y, size=4, steps=5, bin=bin)
+
+    files = {split: (np.arange(n), np.arange(n) % 3) for split, n in (("train", 30), ("test", 12))}
+    monkeypatch.setitem(recipes.SETS, "nmnist", lambda steps, shift, seed, bin: (files, lambda x, y: films(x, y, bin)))
+    file = tmp_path / "films.h5"
+    small = [word for change in ("layers=[10, 3]", "steps=5", "epochs=1", "bin=0.02") for word in ("--set", change)]
+    run("train", "tssl-nmnist", *small, "--out", str(file))
+    assert run("evaluate", str(file))["different_spikes"] == 0
+    assert bins == [0.02] * 3

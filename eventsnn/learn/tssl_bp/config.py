@@ -21,7 +21,7 @@ class Config:
     weight_decay : of AdamW; clip : the gradient, a sum over the batch, is cut to this norm; clamp : weights to +-this
     dropout : probability, of a row of a channel (convolutions) or a neuron (dense), for all steps of a sample, but for outputs
     spike_cost : what the loss rises by for every unit of the filtered trains of hidden neurons, of which a spike adds up to 1
-    shift : in training images and recordings are moved by up to so many pixels
+    shift : in training images and recordings are moved by up to so many pixels; bin : a step of recordings, s
     conv_scale : factor of the initial weights of convolutions
     parts : a batch is cut into so many parts, whose gradients are added in order; results depend on it, and no more threads
         than parts are of use. They do not depend on `threads`. checkpoint_every : epochs
@@ -53,6 +53,7 @@ class Config:
     dropout: float = 0.0
     spike_cost: float = 0.0
     shift: int = 0
+    bin: float = 3e-3
     conv_scale: float = 1.0
     parts: int = 2
     seed: int = 0
@@ -65,7 +66,7 @@ class Config:
         words(self, loss=LOSSES, schedule=SCHEDULES)
         whole(self, "batch", "epochs", "parts", "threads", "checkpoint_every")
         whole(self, "seed", "shift", least=0)
-        finite(self, "rate", "clip", "clamp", "conv_scale", above=0.0)
+        finite(self, "rate", "clip", "clamp", "conv_scale", "bin", above=0.0)
         finite(self, "desired", "undesired", "weight_decay", "spike_cost", least=0.0)
         finite(self, "dropout", least=0.0, below=1.0)
 

@@ -43,11 +43,11 @@ def recipe(task, preset="quick", **changes):
     return chosen(RECIPES, Config, task, preset, changes)
 
 
-def data_of(name, splits=("train", "validation", "test"), validation=None, steps=30, seed=0, shift=0):
+def data_of(name, splits=("train", "validation", "test"), validation=None, steps=30, seed=0, shift=0, bin=3e-3):
     """{split: samples} of the data set `name`; the last `validation` training samples are for validation (none: no such entry).
 
     "digits": 8 x 8 pixels, none held out; "mnist", "fashion": normalised by mean 0.1307 and deviation 0.3081; "nmnist": the
-    whole of N-MNIST if it is there, else the small selection, `steps` bins of 3 ms, saccades undone; "cifar10": mirrored in
+    whole of N-MNIST if it is there, else the small selection, `steps` bins of `bin` s, saccades undone; "cifar10": mirrored in
     training. In training all but "digits" are moved by up to `shift` pixels, by `seed`. Raises `UnknownNameError`,
     `ParameterError`, and `FormatError` where data are neither found nor can be fetched.
 
@@ -57,7 +57,7 @@ def data_of(name, splits=("train", "validation", "test"), validation=None, steps
     if name not in DATA:
         raise unknown_name("data set", name, DATA)
     held = HELD_OUT[name] if validation is None else validation
-    files, make = SETS[name](steps, shift, seed)
+    files, make = SETS[name](steps, shift, seed, bin)
     n = len(files["train"][1])
     if isinstance(held, bool) or not isinstance(held, int) or not 0 <= held < n:
         raise ParameterError(f"validation must be a whole number in [0, {n}), got {held!r}")
@@ -69,32 +69,32 @@ def data_of(name, splits=("train", "validation", "test"), validation=None, steps
     return parts
 
 
-def _digits(steps, shift, seed):
+def _digits(steps, shift, seed, bin):
     from ...data.digits import digits
 
     files = {split: (images.reshape(len(images), 64) / 16.0, labels) for split, (images, labels) in digits().items()}
     return files, lambda x, y: Images(x, y, mean=DIGITS_MEAN, std=DIGITS_STD, crop=shift, seed=seed)
 
 
-def _mnist(steps, shift, seed):
+def _mnist(steps, shift, seed, bin):
     from ...data.mnist import mnist
 
     return mnist(), lambda x, y: Images(x, y, mean=MNIST_MEAN, std=MNIST_STD, crop=shift, seed=seed)
 
 
-def _fashion(steps, shift, seed):
+def _fashion(steps, shift, seed, bin):
     from ...data.mnist import fashion_mnist
 
     return fashion_mnist(), lambda x, y: Images(x, y, mean=MNIST_MEAN, std=MNIST_STD, crop=shift, seed=seed)
 
 
-def _cifar10(steps, shift, seed):
+def _cifar10(steps, shift, seed, bin):
     from ...data.cifar10 import cifar10
 
     return cifar10(), lambda x, y: Images(x, y, mean=CIFAR_MEAN, std=CIFAR_STD, crop=shift, flip=True, seed=seed)
 
 
-def _nmnist(steps, shift, seed):
+def _nmnist(steps, shift, seed, bin):
     from ...data.events import open_events
     from ...data.nmnist import SIZE, nmnist, nmnist_small
 
@@ -106,7 +106,7 @@ def _nmnist(steps, shift, seed):
 
     def make(x, y):
         films = (open_events(path).read() for path in x)
-        return Recordings(films, y, size=SIZE, steps=steps, stabilised=True, shift=shift, seed=seed)
+        return Recordings(films, y, size=SIZE, steps=steps, bin=bin, stabilised=True, shift=shift, seed=seed)
 
     return files, make
 
