@@ -1,6 +1,7 @@
 """Simulation: a network carried through time by one of the schedulers, and the one-call forms of it."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,7 +16,7 @@ from .model.lower import Lowered, lower
 from .model.neurons import LinearNeuron, check_reset
 from .model.plastic import attach
 from .model.sources import Input
-from .progress import Pace, over
+from .progress import TARGET_CHUNK, Pace, over
 from .record import Record
 from .run import Run
 from .schedulers import choose
@@ -121,15 +122,21 @@ class Simulation(Learning):
         """
         self._push(inputs)
 
-    def run(self, until):
+    def run(self, until, whole=False):
         """Process every event with time <= until (s) and return a `Run` of everything since t = 0.
 
         Long runs go in chunks with a progress bar; an interrupt (Ctrl-C) leaves the simulation at the end of a chunk, and
-        `result()` gives what there is. Raises `InputError` for `until` before the current time or not finite.
+        `result()` gives what there is. whole : in one go, without chunks, for short runs. Raises `InputError` for `until`
+        before the current time or not finite.
         """
-        until = self._check_until(until)
-        self._advance(until)
+        self._go(self._check_until(until), whole)
         return self.result()
+
+    def _go(self, until, whole):
+        if whole:
+            self._chunk(until, not self._sample_times and self.time == 0.0)
+        else:
+            self._advance(until)
 
     def news(self, until, whole=False, keep=True):
         """As `run`, but returns only the spikes that were not there before: {population: `Spikes`}, recorded populations.
@@ -145,11 +152,7 @@ class Simulation(Learning):
         [array([0.1]), array([0.3])]
         """
         before = len(self._times)
-        until = self._check_until(until)
-        if whole:
-            self._chunk(until, not self._sample_times and self.time == 0.0)
-        else:
-            self._advance(until)
+        self._go(self._check_until(until), whole)
         found = self._by_population(np.concatenate(self._times[before:]), np.concatenate(self._ids[before:]))
         if not keep:
             del self._times[before:], self._ids[before:]
@@ -360,9 +363,16 @@ def simulate_batch(net, inputs, *, until, jobs=0, scheduler="auto", seed=0, dt=N
     jobs = count(jobs, "jobs", "simulate_batch", minimum=0) or os.cpu_count() or 1
     lowered = lower(net) if hardware is None else net
 
+    short = False  # whether a sample is over so soon that Ctrl-C may wait for its end
+
     def one(k):
-        return Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, dt=dt, record=record,
-                          hardware=hardware, progress=False, max_rounds=max_rounds).run(until)
+        nonlocal short
+        sim = Simulation(lowered, inputs[k], scheduler=scheduler, seed=seed + k, dt=dt, record=record, hardware=hardware,
+                         progress=False, max_rounds=max_rounds)
+        begun = time.perf_counter()
+        run = sim.run(until, whole=True) if short and hardware is None else sim.run(until)
+        short = time.perf_counter() - begun < TARGET_CHUNK
+        return run
 
     if jobs == 1 or len(inputs) < 2:
         return list(over(map(one, range(len(inputs))), len(inputs), progress))

@@ -1,8 +1,9 @@
-"""Rows of convolutions: the targets of one neuron and their weights, from the kernel that all neurons share."""
+"""Rows of convolutions: the targets of one neuron and their weights, from the kernel that all neurons share, written out or
+added up at once."""
 
 import numpy as np
 
-from ..jit import inner
+from ..jit import inlined, inner
 
 # columns of Wiring.words: KIND and PARTNERS as in `draw`, then shapes and steps
 C_IN, C_HIGH, C_WIDE, C_OUT, C_OUT_HIGH, C_OUT_WIDE, C_TALL, C_BROAD = 2, 3, 4, 5, 6, 7, 8, 9
@@ -10,39 +11,88 @@ C_STEP, C_PAD, C_SPACE, C_GROUPS = 10, 12, 14, 16  # stride, padding, dilation: 
 C_TILE, C_SHARE = 17, 19  # tiles of the target, vertical, horizontal; neurons of the source per place
 
 
+NONE = np.int64(1) << 40  # beyond every kernel
+
+
+@inlined
+def _taps(words, axis, place):
+    """Rows (axis 0) or columns (1) of the kernel under which a neuron at `place` lies: (first, distance, target, step).
+
+    The target of the first is `target` in the output, that of the next `target - step`; both may lie outside.
+    """
+    stride, space = np.int64(words[C_STEP + axis]), np.int64(words[C_SPACE + axis])
+    place += np.int64(words[C_PAD + axis])
+    if stride == 1:
+        return np.int64(0), np.int64(1), place, space
+    hop = np.int64(1)
+    while hop * space % stride != 0:
+        hop += 1
+    for i in range(hop):
+        if (place - i * space) % stride == 0:
+            return i, hop, (place - i * space) // stride, hop * space // stride
+    return NONE, hop, np.int64(0), np.int64(0)
+
+
+@inlined
+def _shape(words, source):
+    """(channel, vertical and horizontal place of neuron `source`, height and width of the output, channels per group, first
+    output channel of its group)."""
+    wide = np.int64(words[C_WIDE])
+    plane, groups = np.int64(words[C_HIGH]) * wide, np.int64(words[C_GROUPS])
+    source //= np.int64(words[C_SHARE])
+    channel, place = source // plane, source % plane
+    outs = np.int64(words[C_OUT]) // groups
+    high = np.int64(words[C_OUT_HIGH]) // np.int64(words[C_TILE]) * np.int64(words[C_TILE])
+    broad = np.int64(words[C_OUT_WIDE]) // np.int64(words[C_TILE + 1]) * np.int64(words[C_TILE + 1])
+    return channel, place // wide, place % wide, high, broad, outs, channel // (np.int64(words[C_IN]) // groups) * outs
+
+
+@inlined
+def _spot(words, down, along, wide):
+    """Number of a place of the output within its channel."""
+    tall, broad = np.int64(words[C_TILE]), np.int64(words[C_TILE + 1])
+    if tall * broad == 1:
+        return down * wide + along
+    return (down // tall * (wide // broad) + along // broad) * tall * broad + down % tall * broad + along % broad
+
+
 @inner
 def convolution_row(words, kernel, source, targets, weights):
     """Write the row of neuron `source` to `targets` (u4), `weights`; return its length. kernel: [in, kh, kw, out / groups]."""
-    high, wide = np.int64(words[C_HIGH]), np.int64(words[C_WIDE])
-    out_high, out_wide = np.int64(words[C_OUT_HIGH]), np.int64(words[C_OUT_WIDE])
-    tall, broad = np.int64(words[C_TALL]), np.int64(words[C_BROAD])
-    groups, channels = np.int64(words[C_GROUPS]), np.int64(words[C_IN])
-    outs = np.int64(words[C_OUT]) // groups
-    tile_high, tile_wide = np.int64(words[C_TILE]), np.int64(words[C_TILE + 1])
-    tile = tile_high * tile_wide
-    out_high, out_wide = out_high // tile_high * tile_high, out_wide // tile_wide * tile_wide
-    source //= np.int64(words[C_SHARE])
-    channel, place = source // (high * wide), source % (high * wide)
-    first = channel // (channels // groups) * outs
-    y, x = place // wide + np.int64(words[C_PAD]), place % wide + np.int64(words[C_PAD + 1])
-    plane, n = out_high * out_wide, 0
-    for i in range(tall):
-        row = y - i * np.int64(words[C_SPACE])
-        down = row // np.int64(words[C_STEP])
-        if row < 0 or down >= out_high or down * np.int64(words[C_STEP]) != row:
-            continue
-        for j in range(broad):
-            column = x - j * np.int64(words[C_SPACE + 1])
-            along = column // np.int64(words[C_STEP + 1])
-            if column < 0 or along >= out_wide or along * np.int64(words[C_STEP + 1]) != column:
-                continue
-            spot = down * out_wide + along
-            if tile > 1:
-                spot = ((down // tile_high * (out_wide // tile_wide) + along // tile_wide) * tile
-                        + down % tile_high * tile_wide + along % tile_wide)
-            at, target = ((channel * tall + i) * broad + j) * outs, first * plane + spot
-            for o in range(outs):
-                targets[np.uint64(n)] = np.uint32(target + o * plane)
-                weights[np.uint64(n)] = kernel[np.uint64(at + o)]
-                n += 1
+    channel, y, x, high, wide, outs, first = _shape(words, source)
+    tall, broad, plane, n = np.int64(words[C_TALL]), np.int64(words[C_BROAD]), high * wide, 0
+    i0, i_hop, down, i_step = _taps(words, 0, y)
+    j0, j_hop, along0, j_step = _taps(words, 1, x)
+    for i in range(i0, tall, i_hop):
+        along = along0
+        for j in range(j0, broad, j_hop):
+            if 0 <= down < high and 0 <= along < wide:
+                at, target = ((channel * tall + i) * broad + j) * outs, first * plane + _spot(words, down, along, wide)
+                for o in range(outs):
+                    targets[np.uint64(n)] = np.uint32(target + o * plane)
+                    weights[np.uint64(n)] = kernel[np.uint64(at + o)]
+                    n += 1
+            along -= j_step
+        down -= i_step
+    return n
+
+
+@inner
+def convolution_sum(words, kernel, source, amplitude, sums):
+    """Add the row of neuron `source`, times `amplitude`, to `sums` of the targets; return its length."""
+    channel, y, x, high, wide, outs, first = _shape(words, source)
+    tall, broad, plane, n = np.int64(words[C_TALL]), np.int64(words[C_BROAD]), high * wide, np.int64(0)
+    i0, i_hop, down, i_step = _taps(words, 0, y)
+    j0, j_hop, along0, j_step = _taps(words, 1, x)
+    for i in range(i0, tall, i_hop):
+        along = along0
+        for j in range(j0, broad, j_hop):
+            if 0 <= down < high and 0 <= along < wide:
+                at = np.uint64(((channel * tall + i) * broad + j) * outs)
+                target = np.uint64(first * plane + _spot(words, down, along, wide))
+                for o in range(np.uint64(outs)):
+                    sums[target + o * np.uint64(plane)] += kernel[at + o] * amplitude
+                n += outs
+            along -= j_step
+        down -= i_step
     return n

@@ -5,6 +5,7 @@ import numpy as np
 from .. import layout
 from ..errors import InputError
 from ..kernels import lattice as kernel
+from ..kernels import lattice_calendar as calendar
 from ..kernels import lattice_neuron as neuron
 from ..model.grid_lower import check, reset_number, rules, steps_of
 from ..model.grid_neurons import GridNeuron
@@ -61,15 +62,14 @@ class Lattice(Scheduler):
         self.dt = dt
         n, n_pop, ports = lowered.n, len(lowered.names), self.grid.jump.shape[1]
         ring, bins = min(1 << int(longest).bit_length(), RING), DUE_RING
-        self.calendar = kernel.Calendar(
-            np.zeros(kernel.N_COUNTERS, np.int64), *new_entries(1024), np.full((n_pop, ring), -1, np.int64),
-            np.full((n_pop, ring), -1, np.int64), np.full((n_pop, bins), -1, np.int64), np.full((n, 3), -1, np.int64))
+        self.calendar = calendar.Calendar(
+            np.zeros(calendar.N_COUNTERS, np.int64), *new_entries(1024), np.full((n_pop, ring), -1, np.int64),
+            np.full((n_pop, ring), -1, np.int64), np.full((n_pop, bins), -1, np.int64), np.full((n, 3), -1, np.int64),
+            np.tile(np.array([1, 0]), (n_pop, 1)))
         whole = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
-        self.step = kernel.Step(np.zeros((n, ports)), np.full(n, -1, np.int64), whole(n), whole(n), whole(n),
+        self.step = calendar.Step(np.zeros((ports, n)), np.full(n, -1, np.int64), whole(n), whole(n), whole(n),
                                 np.zeros(self.grid.read.shape[1]), *drawn_arrays(lowered.wiring), whole(2 * n + 1024, 3),
                                 whole(LISTED, 2))
-        if state is None:
-            kernel.start(self.grid, lowered.wiring, self.state, self.calendar, self.step)
 
     def place(self, times, name):
         """Input times [n] put on the lattice. Raises `InputError` for one between two steps or of a step that is done."""
@@ -78,9 +78,9 @@ class Lattice(Scheduler):
             time = float(times[np.flatnonzero(~fits)[0]])
             raise InputError(f"inputs[{name!r}] has a spike at {time!r} s, between two steps of dt = {self.dt!r} s; round the "
                              f"times to whole steps first")
-        if steps.size and steps.min() < self.calendar.n[kernel.NEXT]:
+        if steps.size and steps.min() < self.calendar.n[calendar.NEXT]:
             raise InputError(f"inputs[{name!r}] has a spike in step {int(steps.min())}, which is done; the next step is "
-                             f"{int(self.calendar.n[kernel.NEXT])}")
+                             f"{int(self.calendar.n[calendar.NEXT])}")
         return steps * self.dt
 
     def _last(self, until):
@@ -93,15 +93,15 @@ class Lattice(Scheduler):
         fan = np.diff(low.wiring.pop[:, layout.P_OUT]) * low.shards
         room = int((fan * np.diff(low.wiring.pop[:, layout.P_FIRST])).sum() + n_source * fan.max(initial=0)) + 2
         old = cal.entry.shape[0]
-        if old - cal.n[kernel.N_ENTRIES] < room:
+        if old - cal.n[calendar.N_ENTRIES] < room:
             new = 2 * old + room
             bigger = new_entries(new)
             for a, b in zip((cal.entry, cal.born, cal.amplitude), bigger):
                 b[:old] = a
-            bigger[0][-1, 5] = cal.n[kernel.FREE]
-            cal.n[kernel.FREE] = old
+            bigger[0][-1, 5] = cal.n[calendar.FREE]
+            cal.n[calendar.FREE] = old
             self.calendar = cal._replace(entry=bigger[0], born=bigger[1], amplitude=bigger[2])
-        used = int(cal.n[kernel.N_OUT])
+        used = int(cal.n[calendar.N_OUT])
         out = np.zeros((2 * self.step.out.shape[0] + low.n + n_source, 3), np.int64)
         out[:used] = self.step.out[:used]
         self.step = self.step._replace(out=out)
@@ -109,7 +109,7 @@ class Lattice(Scheduler):
     def _run(self, last, limit):
         """The compiled loop, grown as needed. Returns (code, spikes [n, 3]: step, id, how many)."""
         cal = self.calendar
-        cal.n[kernel.N_OUT] = cal.n[kernel.N_SOURCE] = 0
+        cal.n[calendar.N_OUT] = cal.n[calendar.N_SOURCE] = 0
         times, ids = self.sources.take(last * self.dt)
         steps, fits = steps_of(times, self.dt)
         steps = np.minimum(np.where(fits, steps, np.ceil(times / self.dt)).astype(np.int64), max(last, 0))
@@ -119,9 +119,9 @@ class Lattice(Scheduler):
             if code != kernel.GROW:
                 break
             self._grow(steps.size)
-        used = int(self.calendar.n[kernel.N_SOURCE])
+        used = int(self.calendar.n[calendar.N_SOURCE])
         self.sources.push(times[used:], ids[used:])
-        return code, self.step.out[:int(self.calendar.n[kernel.N_OUT])].copy()
+        return code, self.step.out[:int(self.calendar.n[calendar.N_OUT])].copy()
 
     def advance(self, until, probe=None):
         """Process every step up to `until` (s); returns (times, ids, samples), as the other schedulers do."""
@@ -144,7 +144,7 @@ class Lattice(Scheduler):
     def _read(self, ids):
         found = np.zeros((len(ids), 1 + self.grid.read.shape[1]))
         kernel.voltages(self.grid, self.lowered.wiring, self.state, self.step, np.asarray(ids, np.int64),
-                        int(self.calendar.n[kernel.NEXT]) - 1, found)
+                        int(self.calendar.n[calendar.NEXT]) - 1, found)
         return found
 
     def voltage(self, ids):
@@ -165,7 +165,7 @@ class Lattice(Scheduler):
             result[name] = found[:, 1 + k]
         result["threshold"] = self.state.par[ids, neuron.L_THETA]
         free = self.state.par[ids, neuron.L_FREE]
-        now = self.calendar.n[kernel.NEXT] - 1
+        now = self.calendar.n[calendar.NEXT] - 1
         result["refractory_until"] = np.where(free > now, free * self.dt, -np.inf)
         return result
 
@@ -177,34 +177,39 @@ class Lattice(Scheduler):
         twin = Lattice.__new__(Lattice)
         twin.__dict__.update(self.__dict__)
         twin.state, twin.sources = copy_of(self.state), self.sources.copy()
-        twin.calendar = kernel.Calendar(*(a.copy() for a in self.calendar))
-        twin.step = kernel.Step(*(a.copy() for a in self.step))
+        twin.calendar = calendar.Calendar(*(a.copy() for a in self.calendar))
+        twin.step = calendar.Step(*(a.copy() for a in self.step))
         span = 64
         while span <= FAR:
-            step = int(twin.calendar.n[kernel.NEXT])
-            if not twin.calendar.n[kernel.N_ENTRIES]:
+            step = int(twin.calendar.n[calendar.NEXT])
+            if not twin.calendar.n[calendar.N_ENTRIES] and not twin.swept().any():
                 ahead = min([twin.state.due.min(), twin.sources.next_poisson() / self.dt, *(twin.sources.times[:1] / self.dt)])
                 if ahead == np.inf:
                     return np.inf
                 step = max(step, int(ahead))
             if twin._run(step + span, True)[0] == kernel.STEPPED:
-                return (int(twin.calendar.n[kernel.NEXT]) - 1) * self.dt
+                return (int(twin.calendar.n[calendar.NEXT]) - 1) * self.dt
             span *= 2
         return np.inf
 
+    def swept(self):
+        """Whether each population [n_pop] is at present swept as a whole."""
+        return (self.calendar.mood[:, calendar.SWEEPING] == 1) & (self.grid.pop[:, neuron.G_STATEFUL] == 1)
+
     def diagnostics(self):
-        """Visits of neurons, searches, and how many steps had |U - threshold| < 1e-9 at a visit, with the first of them."""
+        """Neurons visited and swept, searches, and how many steps had |U - threshold| < 1e-9, with the first of them."""
         n = self.calendar.n
-        listed = self.step.near[:min(int(n[kernel.N_NEAR]), LISTED)]
+        listed = self.step.near[:min(int(n[calendar.N_NEAR]), LISTED)]
         names = ("{}[{}]@{}".format(*self.lowered.locate(int(j)), step) for j, step in listed.tolist())
-        return {"steps": int(n[kernel.NEXT]), "visits": int(n[kernel.VISITS]), "next_spike_searches": int(n[kernel.SEARCHES]),
-                "queue_peak": int(n[kernel.PEAK]), "in_flight": int(n[kernel.N_ENTRIES]),
-                "near_threshold": int(n[kernel.N_NEAR]), "near_threshold_steps": " ".join(names)}
+        return {"steps": int(n[calendar.NEXT]), "visits": int(n[calendar.VISITS]), "swept": int(n[calendar.SWEPT]),
+                "next_spike_searches": int(n[calendar.SEARCHES]), "queue_peak": int(n[calendar.PEAK]),
+                "in_flight": int(n[calendar.N_ENTRIES]), "near_threshold": int(n[calendar.N_NEAR]),
+                "near_threshold_steps": " ".join(names)}
 
     def snapshot(self):
         """Arrays that restore the scheduler bit for bit."""
         cal = self.calendar
-        data = {name: getattr(cal, name) for name in ("n", "entry", "born", "amplitude", "head", "tail")}
+        data = {name: getattr(cal, name) for name in ("n", "entry", "born", "amplitude", "head", "tail", "mood")}
         return data | {"near": self.step.near}
 
     def restore(self, data):

@@ -56,6 +56,50 @@ def test_the_same_bits_as_the_same_synapses_written_out(conv, seed):
         assert found.counts == expected.counts
 
 
+def clocked(connection, n_source, n_target, scale):
+    net = es.Network()
+    net.add("in", es.Input(n_source))
+    net.add("out", es.grid.Leaky(n_target, beta=0.9, threshold=scale))
+    net.connect("in", "out", connection)
+    return net
+
+
+@settings(max_examples=40, deadline=None)
+@given(convolutions(), some.integers(0, 99))
+def test_in_grid_time_rows_are_added_up_as_if_written_out(conv, seed):
+    """Every neuron gets something in every step, so the target is swept; three threads have rows in shards."""
+    matrix = written_out(conv)
+    draw = np.random.default_rng(seed)
+    spikes = {"in": es.Spikes(np.repeat(np.arange(30) * 1e-3, 20), draw.integers(0, len(matrix), 600))}
+    pre, post = np.nonzero(matrix)
+    runs = [es.simulate(clocked(kind, *matrix.shape, 2.0), spikes, until=0.05, dt=1e-3, threads=threads)
+            for kind, threads in ((es.Sparse(pre, post, weight=matrix[pre, post]), 1), (conv, 1), (conv, 3))]
+    assert runs[1].diagnostics["swept"] > 16 * matrix.shape[1]
+    for run in runs[1:]:
+        np.testing.assert_array_equal(run.spikes["out"].times, runs[0].spikes["out"].times)
+        np.testing.assert_array_equal(run.spikes["out"].neurons, runs[0].spikes["out"].neurons)
+        assert run.counts == runs[0].counts
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_in_grid_time_tiles_are_the_same_neurons_in_another_order(dtype):
+    draw = np.random.default_rng(2)
+    kernel = draw.normal(0.1, 0.4, (3, 2, 3, 3)).astype(dtype)
+    plain, tiled = (es.Conv2d(kernel, (2, 9, 9), padding=1, tile=tile) for tile in (1, (2, 3)))
+    at, who = np.repeat(np.arange(40) * 1e-3, 10), draw.integers(0, 162, 400)
+    runs = [es.simulate(clocked(conv, 162, n, 1.5), {"in": es.Spikes(at, who)}, until=0.05, dt=1e-3)
+            for conv, n in ((plain, 3 * 81), (tiled, 3 * 72))]
+    number = np.full((9, 9), -1)  # of a place in the tiled order
+    number[:8] = np.arange(72).reshape(4, 3, 2, 3).transpose(0, 2, 1, 3).reshape(8, 9)
+    channel, place = np.divmod(runs[0].spikes["out"].neurons, 81)
+    mapped = np.where(number.ravel()[place] >= 0, channel * 72 + number.ravel()[place], -1)
+    kept = mapped >= 0
+    expected = np.stack([runs[0].spikes["out"].times[kept], mapped[kept]])
+    found = np.stack([runs[1].spikes["out"].times, runs[1].spikes["out"].neurons])
+    assert found.shape[1] > 50
+    np.testing.assert_array_equal(found, expected[:, np.lexsort(expected[::-1])])
+
+
 def test_threads_share_the_kernel_and_change_no_bit():
     draw = np.random.default_rng(0)
     conv = es.Conv2d(draw.normal(0.05, 0.1, (8, 3, 5, 5)), (3, 16, 16), stride=2, padding=2, delay=1e-3)
