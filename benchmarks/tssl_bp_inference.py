@@ -1,8 +1,8 @@
 """Images per second of a trained TSSL-BP network: on the event engine, in our dense loop, and in snnTorch at as many steps.
 
 snnTorch runs a network of the same layers (its `Leaky` neurons, convolutions and pools by PyTorch) with the same weights, step
-by step on batches of 100 images without gradients; its neurons differ a little, so it is timed, not compared. One thread each,
-runs in turn. The event engine counts every spike and synaptic event on the way.
+by step on batches of 100 images and one image at a time, without gradients; its neurons differ a little, so it is timed, not
+compared. One thread each, runs in turn. The event engine takes one image at a time and counts every spike and synaptic event.
 
 Usage: python benchmarks/tssl_bp_inference.py tssl-fashion-mlp tssl-mnist-cnn   (needs PyTorch and snnTorch)
 """
@@ -63,7 +63,7 @@ def compare(name, repeats):
     if not network.static:
         raise SystemExit(f"{name} does not take images")
     steps, samples, peer = network.constants.steps, data_of(facts["data"], ("test",))["test"], Peer(network)
-    took = {"event engine": [], "dense loop": [], "snnTorch": []}
+    took = {"event engine": [], "dense loop": [], "snnTorch": [], "snnTorch, one at a time": []}
     with one_thread(), torch.no_grad():
         for k in range(repeats):
             x = samples.inputs(np.arange(BATCH) + BATCH * (k % (len(samples) // BATCH)), 0, False)
@@ -78,6 +78,10 @@ def compare(name, repeats):
             begin = time.perf_counter()
             peer(tensor, steps)
             took["snnTorch"].append(time.perf_counter() - begin)
+            begin = time.perf_counter()
+            for one in tensor.split(1):
+                peer(one, steps)
+            took["snnTorch, one at a time"].append(time.perf_counter() - begin)
     return {"model": name, "layers": [str(word) for word in network.layers], "steps": steps, "batch": BATCH,
             "images_per_s": {key: BATCH / min(values[1:]) for key, values in took.items()},
             "images_per_s_median": {key: BATCH / float(np.median(values[1:])) for key, values in took.items()}}

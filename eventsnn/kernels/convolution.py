@@ -34,17 +34,27 @@ def _taps(words, axis, place):
 
 
 @inlined
+def _cut(n, tile):
+    """The largest multiple of `tile` that is at most n."""
+    return n if tile == 1 else n // tile * tile
+
+
+@inlined
 def _shape(words, source):
     """(channel, vertical and horizontal place of neuron `source`, height and width of the output, channels per group, first
     output channel of its group)."""
-    wide = np.int64(words[C_WIDE])
-    plane, groups = np.int64(words[C_HIGH]) * wide, np.int64(words[C_GROUPS])
-    source //= np.int64(words[C_SHARE])
-    channel, place = source // plane, source % plane
-    outs = np.int64(words[C_OUT]) // groups
-    high = np.int64(words[C_OUT_HIGH]) // np.int64(words[C_TILE]) * np.int64(words[C_TILE])
-    broad = np.int64(words[C_OUT_WIDE]) // np.int64(words[C_TILE + 1]) * np.int64(words[C_TILE + 1])
-    return channel, place // wide, place % wide, high, broad, outs, channel // (np.int64(words[C_IN]) // groups) * outs
+    wide, outs, groups = np.int64(words[C_WIDE]), np.int64(words[C_OUT]), np.int64(words[C_GROUPS])
+    plane, first = np.int64(words[C_HIGH]) * wide, np.int64(0)
+    if words[C_SHARE] > 1:
+        source //= np.int64(words[C_SHARE])
+    channel = source // plane
+    place = source - channel * plane
+    y = place // wide
+    if groups > 1:
+        outs //= groups
+        first = channel // (np.int64(words[C_IN]) // groups) * outs
+    high = _cut(np.int64(words[C_OUT_HIGH]), np.int64(words[C_TILE]))
+    return channel, y, place - y * wide, high, _cut(np.int64(words[C_OUT_WIDE]), np.int64(words[C_TILE + 1])), outs, first
 
 
 @inlined
@@ -79,9 +89,9 @@ def convolution_row(words, kernel, source, targets, weights):
 
 @inner
 def convolution_sum(words, kernel, source, amplitude, sums):
-    """Add the row of neuron `source`, times `amplitude`, to `sums` of the targets; return its length."""
+    """Add the row of neuron `source`, times `amplitude`, to `sums` [places, channels]; return its length."""
     channel, y, x, high, wide, outs, first = _shape(words, source)
-    tall, broad, plane, n = np.int64(words[C_TALL]), np.int64(words[C_BROAD]), high * wide, np.int64(0)
+    tall, broad, n = np.int64(words[C_TALL]), np.int64(words[C_BROAD]), np.int64(0)
     i0, i_hop, down, i_step = _taps(words, 0, y)
     j0, j_hop, along0, j_step = _taps(words, 1, x)
     for i in range(i0, tall, i_hop):
@@ -89,10 +99,21 @@ def convolution_sum(words, kernel, source, amplitude, sums):
         for j in range(j0, broad, j_hop):
             if 0 <= down < high and 0 <= along < wide:
                 at = np.uint64(((channel * tall + i) * broad + j) * outs)
-                target = np.uint64(first * plane + _spot(words, down, along, wide))
+                to = np.uint64(_spot(words, down, along, wide) * np.int64(words[C_OUT]) + first)
                 for o in range(np.uint64(outs)):
-                    sums[target + o * np.uint64(plane)] += kernel[at + o] * amplitude
+                    sums[to + o] += kernel[at + o] * amplitude
                 n += outs
             along -= j_step
         down -= i_step
     return n
+
+
+@inner
+def unfold(words, sums, found):
+    """Add `sums` [places, channels] of `convolution_sum` to `found` [channels, places], and empty them."""
+    channels = np.uint64(words[C_OUT])
+    places = np.uint64(found.size) // channels
+    for place in range(places):
+        for channel in range(channels):
+            found[channel * places + place] += sums[place * channels + channel]
+            sums[place * channels + channel] = 0.0

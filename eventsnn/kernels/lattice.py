@@ -155,7 +155,7 @@ def sort(ids, n):
 def one_population(grid, wir, st, cal, step, p, now, dt):
     """Arrivals, tests and spikes of population `p` in step `now`."""
     ports, m, sweeping = grid.pop[p, G_PORTS], grid.pop[p, G_MODES], cal.mood[p, SWEEPING]
-    n = arrivals(wir, st, cal, step, p, ports, now, dt)
+    n = arrivals(grid, wir, st, cal, step, p, ports, now, dt)
     if sweeping:
         if m == 1:
             n_fired = sweep(grid, wir, st, cal, step, p, now, 1, ports)

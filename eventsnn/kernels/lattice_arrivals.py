@@ -4,7 +4,6 @@ import numpy as np
 
 from ..jit import inlined, inner
 from ..layout import (
-    CONVOLUTION,
     CSR_F32,
     CSR_F64,
     CSR_SCALAR,
@@ -14,16 +13,15 @@ from ..layout import (
     J_PORT,
     J_ROW,
     J_SCALAR,
-    J_SHARDS,
     J_TARGET,
     J_WEIGHT,
     P_FIRST,
     PROCEDURAL,
 )
-from .convolution import convolution_sum
-from .draw import KIND
+from .convolution import convolution_sum, unfold
 from .fanout import delay_of, drawn_part, run_end, weights_drawn
 from .lattice_calendar import FREE, N_ENTRIES, NOBODY, SWEEPING, put
+from .lattice_neuron import G_CONVOLUTION
 
 
 @inlined
@@ -101,23 +99,17 @@ def sum_row(wir, step, k, source, first, end, amplitude):
 
 
 @inlined
-def _convolved(wir, k):
-    """Whether procedural projection `k` is a convolution in one shard."""
-    return wir.proj[k, J_SHARDS] == 1 and wir.words[wir.proj[k, J_ROW], KIND] == np.uint64(CONVOLUTION)
-
-
-@inlined
 def _convolve(wir, step, k, source, amplitude):
-    """Add a row of convolution `k` to the sums; returns its length."""
+    """Add a row of convolution `k` to `step.places`; returns its length."""
     row, at, p = wir.proj[k, J_ROW], wir.proj[k, J_WEIGHT], wir.proj[k, J_TARGET]
-    sums = step.sums[wir.proj[k, J_PORT]][wir.pop[p, P_FIRST]:]
+    places = step.places[wir.pop[p, P_FIRST]:wir.pop[p + 1, P_FIRST]]
     if wir.reals[row, 0] == 0.0:
-        return convolution_sum(wir.words[row], wir.w32[at:], source, amplitude, sums)
-    return convolution_sum(wir.words[row], wir.w64[at:], source, amplitude, sums)
+        return convolution_sum(wir.words[row], wir.w32[at:], source, amplitude, places)
+    return convolution_sum(wir.words[row], wir.w64[at:], source, amplitude, places)
 
 
 @inner
-def arrivals(wir, st, cal, step, p, ports, now, dt):
+def arrivals(grid, wir, st, cal, step, p, ports, now, dt):
     """Deliver the bucket of this step of population `p`; returns how many neurons were touched, if swept, how many synapses."""
     ring, n, sweeping = now & (cal.head.shape[1] - 1), np.int64(0), cal.mood[p, SWEEPING]
     if sweeping:
@@ -133,15 +125,15 @@ def arrivals(wir, st, cal, step, p, ports, now, dt):
             slot = following
             continue
         source, k, at, stop = cal.entry[slot, 1], cal.entry[slot, 2], cal.entry[slot, 3], cal.entry[slot, 4]
-        whole = sweeping and wir.proj[k, J_KIND] == PROCEDURAL and _convolved(wir, k)
-        if whole:
+        convolved = sweeping and grid.pop[p, G_CONVOLUTION] == k
+        if convolved:
             first, end, rest = np.int64(0), _convolve(wir, step, k, source, cal.amplitude[slot]), stop
         elif wir.proj[k, J_KIND] == PROCEDURAL:
             first, end, rest = np.int64(0), drawn_part(wir, k, source, at, step.drawn_id, step.drawn_weight), stop
         else:
             first, end, rest = at, run_end(wir, k, at, stop), run_end(wir, k, at, stop)
         if sweeping:
-            if not whole:
+            if not convolved:
                 sum_row(wir, step, k, source, first, end, cal.amplitude[slot])
             n += end - first
         else:
@@ -156,4 +148,8 @@ def arrivals(wir, st, cal, step, p, ports, now, dt):
             cal.n[FREE] = slot
             cal.n[N_ENTRIES] -= 1
         slot = following
+    k = grid.pop[p, G_CONVOLUTION]
+    if sweeping and n > 0 and k != NOBODY:
+        part = slice(wir.pop[p, P_FIRST], wir.pop[p + 1, P_FIRST])
+        unfold(wir.words[wir.proj[k, J_ROW]], step.places[part], step.sums[wir.proj[k, J_PORT]][part])
     return n

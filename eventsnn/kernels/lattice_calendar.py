@@ -37,6 +37,7 @@ class Step(NamedTuple):
     """Scratch memory of one step, and what comes out."""
 
     sums: np.ndarray  # f8[ports, N] arrivals of this step
+    places: np.ndarray  # f8[N] the same of convolutions, in the order (place, channel) within a population
     mark: np.ndarray  # i8[N] the last step in which the neuron was touched
     touched: np.ndarray  # i8[N]
     fired: np.ndarray  # i8[N]

@@ -7,6 +7,7 @@ from ..errors import InputError
 from ..kernels import lattice as kernel
 from ..kernels import lattice_calendar as calendar
 from ..kernels import lattice_neuron as neuron
+from ..kernels.draw import KIND
 from ..model.grid_lower import check, reset_number, rules, steps_of
 from ..model.grid_neurons import GridNeuron
 from .base import Scheduler, copy_of, drawn_arrays
@@ -31,7 +32,8 @@ def new_grid(lowered, dt):
     for row, population in zip(pop, lowered.populations):
         if isinstance(population, GridNeuron):
             row[:] = (population.n_modes, population.n_ports, population.strict, reset_number(population),
-                      population.reset_mode, population.late, population.refractory, population.multi, 1)
+                      population.reset_mode, population.late, population.refractory, population.multi, 1, -1)
+    pop[:, neuron.G_CONVOLUTION] = lone_convolutions(lowered)
     par = np.column_stack([known.par, np.full(lowered.n, -1.0)])
     state = layout.State(
         cell=known.first, due=np.full(lowered.n, np.inf), par=par, flag=np.zeros((lowered.n, 2), np.uint8),
@@ -39,6 +41,21 @@ def new_grid(lowered, dt):
         horizon=np.zeros(len(lowered.names)), arrived=np.zeros(len(lowered.projections), np.int64),
         trace=np.zeros(0), turn=np.zeros((0, 2), np.int64), buffer=np.zeros(layout.B_SIZE))
     return neuron.Grid(pop, known.who, power, gain, known.read, known.jump, known.order), state, known.longest
+
+
+def lone_convolutions(lowered):
+    """Per population the number of a convolution that alone feeds one of its ports, or -1.
+
+    Its rows may be added up in another order of the neurons: as nothing else is added, sums come out the same to the bit.
+    """
+    wiring, found = lowered.wiring, np.full(len(lowered.names), -1)
+    feeds = [tuple(row[[layout.J_TARGET, layout.J_PORT]]) for row in wiring.proj[:len(lowered.projections)]]
+    for k, (p, port) in enumerate(feeds):
+        row = wiring.proj[k]
+        if (row[layout.J_KIND] == layout.PROCEDURAL and row[layout.J_SHARDS] == 1 and feeds.count((p, port)) == 1
+                and wiring.words[row[layout.J_ROW], KIND] == layout.CONVOLUTION):
+            found[p] = k
+    return found
 
 
 def new_entries(capacity):
@@ -67,7 +84,7 @@ class Lattice(Scheduler):
             np.full((n_pop, ring), -1, np.int64), np.full((n_pop, bins), -1, np.int64), np.full((n, 3), -1, np.int64),
             np.tile(np.array([1, 0]), (n_pop, 1)))
         whole = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
-        self.step = calendar.Step(np.zeros((ports, n)), np.full(n, -1, np.int64), whole(n), whole(n), whole(n),
+        self.step = calendar.Step(np.zeros((ports, n)), np.zeros(n), np.full(n, -1, np.int64), whole(n), whole(n), whole(n),
                                 np.zeros(self.grid.read.shape[1]), *drawn_arrays(lowered.wiring), whole(2 * n + 1024, 3),
                                 whole(LISTED, 2))
 

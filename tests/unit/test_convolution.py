@@ -81,6 +81,32 @@ def test_in_grid_time_rows_are_added_up_as_if_written_out(conv, seed):
         assert run.counts == runs[0].counts
 
 
+@settings(max_examples=20, deadline=None)
+@given(convolutions(), some.booleans(), some.integers(0, 99))
+def test_in_grid_time_a_convolution_shares_its_port_with_other_synapses(conv, convolved, seed):
+    """Sums of a neuron then mix two projections in the order of the spikes: the bits are those of synapses written out."""
+    matrix = written_out(conv)
+    draw = np.random.default_rng(seed)
+    steps = np.repeat(np.arange(30) * 1e-3, 20)
+    spikes = {name: es.Spikes(steps, draw.integers(0, len(matrix), 600)) for name in ("in", "more")}
+    dense = es.Dense(draw.normal(size=matrix.shape))
+    pre, post = np.nonzero(matrix)
+    listed = es.Sparse(pre, post, weight=matrix[pre, post])
+    runs = []
+    for first, second in ((conv, conv if convolved else dense), (listed, listed if convolved else dense)):
+        net = clocked(first, *matrix.shape, 2.0)
+        net.add("more", es.Input(len(matrix)))
+        net.connect("more", "out", second)
+        simulation = es.Simulation(net, spikes, dt=1e-3)
+        simulation.run(until=0.05)
+        runs.append((simulation.result(), simulation.voltage("out")))
+    (found, v), (expected, written) = runs
+    assert found.diagnostics["swept"] > 16 * matrix.shape[1]
+    np.testing.assert_array_equal(found.spikes["out"].times, expected.spikes["out"].times)
+    np.testing.assert_array_equal(found.spikes["out"].neurons, expected.spikes["out"].neurons)
+    np.testing.assert_array_equal(v, written)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_in_grid_time_tiles_are_the_same_neurons_in_another_order(dtype):
     draw = np.random.default_rng(2)
