@@ -14,8 +14,8 @@ LAST = "the last epoch of the first seed; the test set was looked at once, at th
 
 
 def train_task(task, preset="quick", seed=0, seeds=1, out=None, threads=0, changes=None, progress=False):
-    """Train with seeds seed, seed + 1, ...; write `out` (default <task>.h5) and its learning curves beside it; return a
-    summary.
+    """Train with seeds seed, seed + 1, ...; write `out` (default <task>.h5) and its learning curves (.curves.json, .png)
+    beside it; return a summary.
 
     The file holds the network of the best epoch and seed on validation data; without such data (`validation` = 0 among the
     `changes`, or a small data set) the last epoch of the first seed. A checkpoint lies beside `out` while a seed is being
@@ -29,6 +29,7 @@ def train_task(task, preset="quick", seed=0, seeds=1, out=None, threads=0, chang
     from ..learn.tssl_bp.models import save_tssl
     from ..learn.tssl_bp.recipes import data_of, recipe
     from ..learn.tssl_bp.training import train
+    from ..report.tssl_bp import plot_curves
 
     if seeds < 1:
         raise ParameterError(f"seeds must be >= 1, got {seeds!r}")
@@ -50,12 +51,13 @@ def train_task(task, preset="quick", seed=0, seeds=1, out=None, threads=0, chang
              "test_accuracy": best.test_accuracy, "trained_on": len(data["train"]), "eventsnn": __version__}
     save_tssl(out, best.network, name, about)
     write_json(out.with_suffix(".curves.json"), curves)
+    plot_curves([result.curve for result in results], out.with_suffix(".png"))
     for number in range(seed, seed + seeds):
         _checkpoint(out, number).unlink(missing_ok=True)
     tests = [result.test_accuracy for result in results]
     return {
         "task": task, "preset": preset, "seeds": list(range(seed, seed + seeds)), "model": str(out),
-        "trained_on": len(data["train"]),
+        "figure": str(out.with_suffix(".png")), "trained_on": len(data["train"]),
         "validation_accuracy_per_seed": [r.validation_accuracy for r in results], "test_accuracy_per_seed": tests,
         "final_test_accuracy_per_seed": [r.final_test_accuracy for r in results], "test_accuracy": sum(tests) / len(tests),
         "best_epoch_per_seed": [r.best_epoch for r in results], "seconds_per_seed": [round(r.seconds, 1) for r in results],

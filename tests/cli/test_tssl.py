@@ -33,6 +33,7 @@ def test_training_writes_a_model_and_its_curves(trained):
     assert 0.75 < summary["test_accuracy"] < 1.0
     curves = json.loads(file.with_suffix(".curves.json").read_text())
     assert sorted(curves) == ["0", "1"] and len(curves["0"]["loss"]) == 8 and np.shape(curves["1"]["activity"]) == (8, 2)
+    assert summary["figure"] == str(file.with_suffix(".png")) and Path(summary["figure"]).stat().st_size > 10_000
     assert not list(file.parent.glob("*.npz"))
 
 
