@@ -22,7 +22,6 @@ from .lattice_calendar import (
     NEXT,
     NOBODY,
     SWEEPING,
-    SWEPT,
     VISITS,
     enter,
     record,
@@ -44,7 +43,8 @@ from .lattice_neuron import (
     reading,
     reset,
 )
-from .lattice_visit import bring, hold, next_step, predict, test
+from .lattice_sweep import sweep
+from .lattice_visit import bring, hold, predict, test
 
 DONE, GROW, STEPPED = 0, 1, 2
 VISIT, SEARCH = 16, 16  # cost of a visit, and of the first candidate step of a neuron, in neurons of a sweep (measured)
@@ -82,22 +82,6 @@ def visit_all(grid, st, cal, step, p, n, now, m, ports):
             step.fired[n_fired], step.count[j] = j, spikes
             n_fired += 1
     cal.n[VISITS] += n
-    return n_fired
-
-
-@inlined
-def sweep(grid, wir, st, cal, step, p, now, m, ports):
-    """Bring every neuron of population `p` one step further; returns how many fired."""
-    n_fired = 0
-    first, end = np.uint64(wir.pop[p, P_FIRST]), np.uint64(wir.pop[p + 1, P_FIRST])
-    for j in range(first, end):
-        if next_step(grid, st, step, p, j, now, m, ports):
-            continue
-        spikes = test(grid, st, cal, step, p, j, now, m)
-        if spikes > 0:
-            step.fired[n_fired], step.count[j] = np.int64(j), spikes
-            n_fired += 1
-    cal.n[SWEPT] += np.int64(end - first)
     return n_fired
 
 
@@ -157,16 +141,7 @@ def one_population(grid, wir, st, cal, step, p, now, dt):
     ports, m, sweeping = grid.pop[p, G_PORTS], grid.pop[p, G_MODES], cal.mood[p, SWEEPING]
     n = arrivals(grid, wir, st, cal, step, p, ports, now, dt)
     if sweeping:
-        if m == 1:
-            n_fired = sweep(grid, wir, st, cal, step, p, now, 1, ports)
-        elif m == 2:
-            n_fired = sweep(grid, wir, st, cal, step, p, now, 2, ports)
-        elif m == 3:
-            n_fired = sweep(grid, wir, st, cal, step, p, now, 3, ports)
-        elif m == 4:
-            n_fired = sweep(grid, wir, st, cal, step, p, now, 4, ports)
-        else:
-            n_fired = sweep(grid, wir, st, cal, step, p, now, m, ports)
+        n_fired = sweep(grid, wir, st, cal, step, p, now, m, ports)
         n = min(n + n_fired, wir.pop[p + 1, P_FIRST] - wir.pop[p, P_FIRST])
     else:
         n = add_due(st, cal, step, p, ports, now, n)
@@ -263,3 +238,25 @@ def run_lattice(grid, wir, st, cal, step, last, limit, source_step, source_id, d
         if limit and happened(st, cal) > before:
             return STEPPED
     return DONE
+
+
+@kernel
+def number_of_spikes(out, n):
+    """How many spikes the first `n` records [step, neuron, how many] stand for."""
+    total = np.int64(0)
+    for i in range(np.uint64(n)):
+        total += out[i, 2]
+    return total
+
+
+@kernel
+def write_spikes(out, n, dt, times, ids):
+    """Times (s) and neurons of the first `n` records; returns whether neurons ascend within every step."""
+    to, ordered = np.uint64(0), True
+    for i in range(np.uint64(n)):
+        if i > 0 and out[i, 0] == out[i - np.uint64(1), 0] and out[i, 1] < out[i - np.uint64(1), 1]:
+            ordered = False
+        for _ in range(out[i, 2]):
+            times[to], ids[to] = np.float64(out[i, 0]) * dt, out[i, 1]
+            to += np.uint64(1)
+    return ordered

@@ -17,9 +17,10 @@ LEVELS = 6  # octal digits
 FURTHEST = 8**LEVELS
 UNBOUNDED = 1e300  # unlike inf, nothing times it is nothing
 NEAR = 1e-9  # steps with |U - threshold| below this are counted and listed
-# Grid.pop[p, ...]; G_CONVOLUTION: the projection, a convolution, that alone feeds one of its ports, or -1
-(G_MODES, G_PORTS, G_STRICT, G_RESET, G_RESET_MODE, G_LATE, G_REFRACTORY, G_MULTI, G_STATEFUL, G_CONVOLUTION,
- G_COLUMNS) = range(11)
+# Grid.pop[p, ...]; G_CONVOLUTION: the projection, a convolution, that alone feeds one of its ports, or -1; G_ALIKE: neurons
+# share one rule, without refractory steps, and no population has more than four variables
+(G_MODES, G_PORTS, G_STRICT, G_RESET, G_RESET_MODE, G_LATE, G_REFRACTORY, G_MULTI, G_STATEFUL, G_CONVOLUTION, G_ALIKE,
+ G_COLUMNS) = range(12)
 NO_RESET, TO_VALUE, SUBTRACT = 0, 1, 2
 # State.par[j, ...] of clocked neurons
 L_THETA, L_AMOUNT, L_FREE = 0, 1, 2  # L_FREE: the last step in which x_0 is held

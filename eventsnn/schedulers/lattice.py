@@ -1,5 +1,7 @@
 """Driver of the compiled loop of grid time: steps of `dt`, in which only neurons that something happens to are touched."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from .. import layout
@@ -14,6 +16,7 @@ from .base import Scheduler, copy_of, drawn_arrays
 
 RING, DUE_RING = 1024, 1024  # buckets, powers of 2; the first at most
 LEAST, BLOCKS = 10, 17  # the next-spike search looks 2^10 to 2^16 steps ahead at a time, by the slowest decay
+QUIET = 10  # empty steps at the very beginning after which a population is no longer swept
 LISTED = 1000  # steps close to the threshold that are listed
 FAR = 1 << 22  # steps that `peek` looks ahead
 
@@ -29,10 +32,11 @@ def new_grid(lowered, dt):
     power, gain = np.zeros((c, 7 * neuron.LEVELS, m, m)), np.zeros((c, blocks + 1, 2, m))
     neuron.fill_tables(known.matrix, known.read, power, gain, np.minimum(lasting, FAR).astype(np.int64), np.zeros((2, m)))
     pop = np.zeros((len(lowered.names), neuron.G_COLUMNS), np.int64)
-    for row, population in zip(pop, lowered.populations):
+    for row, population, part in zip(pop, lowered.populations, (slice(*pair) for pair in pairwise(lowered.first))):
         if isinstance(population, GridNeuron):
+            alike = m <= 4 and population.refractory == 0 and bool(np.all(known.who[part] == known.who[part][:1]))
             row[:] = (population.n_modes, population.n_ports, population.strict, reset_number(population),
-                      population.reset_mode, population.late, population.refractory, population.multi, 1, -1)
+                      population.reset_mode, population.late, population.refractory, population.multi, 1, -1, alike)
     pop[:, neuron.G_CONVOLUTION] = lone_convolutions(lowered)
     par = np.column_stack([known.par, np.full(lowered.n, -1.0)])
     state = layout.State(
@@ -82,7 +86,7 @@ class Lattice(Scheduler):
         self.calendar = calendar.Calendar(
             np.zeros(calendar.N_COUNTERS, np.int64), *new_entries(1024), np.full((n_pop, ring), -1, np.int64),
             np.full((n_pop, ring), -1, np.int64), np.full((n_pop, bins), -1, np.int64), np.full((n, 3), -1, np.int64),
-            np.tile(np.array([1, 0]), (n_pop, 1)))
+            np.column_stack([np.ones(n_pop, np.int64), (kernel.SEARCH - QUIET) * np.diff(lowered.first)]))
         whole = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
         self.step = calendar.Step(np.zeros((ports, n)), np.zeros(n), np.full(n, -1, np.int64), whole(n), whole(n), whole(n),
                                 np.zeros(self.grid.read.shape[1]), *drawn_arrays(lowered.wiring), whole(2 * n + 1024, 3),
@@ -124,7 +128,7 @@ class Lattice(Scheduler):
         self.step = self.step._replace(out=out)
 
     def _run(self, last, limit):
-        """The compiled loop, grown as needed. Returns (code, spikes [n, 3]: step, id, how many)."""
+        """The compiled loop, grown as needed; its spikes are then in `step.out`. Returns its code."""
         cal = self.calendar
         cal.n[calendar.N_OUT] = cal.n[calendar.N_SOURCE] = 0
         times, ids = self.sources.take(last * self.dt)
@@ -138,7 +142,18 @@ class Lattice(Scheduler):
             self._grow(steps.size)
         used = int(self.calendar.n[calendar.N_SOURCE])
         self.sources.push(times[used:], ids[used:])
-        return code, self.step.out[:int(self.calendar.n[calendar.N_OUT])].copy()
+        return code
+
+    def _steps_to(self, last):
+        """Process every step up to `last`; (times, ids) of the spikes, by step and neuron."""
+        self._run(last, False)
+        out, n = self.step.out, int(self.calendar.n[calendar.N_OUT])
+        total = kernel.number_of_spikes(out, n)
+        times, ids = np.empty(total), np.empty(total, np.int64)
+        if not kernel.write_spikes(out, n, self.dt, times, ids):
+            order = np.lexsort((ids, times))
+            times, ids = times[order], ids[order]
+        return times, ids
 
     def advance(self, until, probe=None):
         """Process every step up to `until` (s); returns (times, ids, samples), as the other schedulers do."""
@@ -146,17 +161,12 @@ class Lattice(Scheduler):
         if probe is not None:
             values = np.zeros((probe[0].size, probe[1].size))
             for k, time in enumerate(probe[0]):
-                found.append(self._run(self._last(time), False)[1])
+                found.append(self._steps_to(self._last(time)))
                 values[k] = self._read(probe[1])[:, 0]
-        found.append(self._run(self._last(until), False)[1])
+        found.append(self._steps_to(self._last(until)))
         self.time = float(until)
-        steps, ids, many = np.concatenate(found).T
-        if np.any(many > 1):
-            steps, ids = np.repeat(steps, many), np.repeat(ids, many)
-        if np.any((steps[1:] == steps[:-1]) & (ids[1:] < ids[:-1])):
-            order = np.lexsort((ids, steps))
-            steps, ids = steps[order], ids[order]
-        return steps * self.dt, ids, values
+        times, ids = found[0] if len(found) == 1 else map(np.concatenate, zip(*found))
+        return times, ids, values
 
     def _read(self, ids):
         found = np.zeros((len(ids), 1 + self.grid.read.shape[1]))
@@ -204,7 +214,7 @@ class Lattice(Scheduler):
                 if ahead == np.inf:
                     return np.inf
                 step = max(step, int(ahead))
-            if twin._run(step + span, True)[0] == kernel.STEPPED:
+            if twin._run(step + span, True) == kernel.STEPPED:
                 return (int(twin.calendar.n[calendar.NEXT]) - 1) * self.dt
             span *= 2
         return np.inf

@@ -62,12 +62,12 @@ PRESETS = ["Leaky-subtract", "Leaky-zero", "Leaky-none", "Synaptic-subtract", "S
            "IF-zero", "IF-multi", "IF-bias"]
 
 
-def both(name, seed):
-    """(grid population, clocked layer) of a preset with the same random parameters."""
+def both(name, seed, shared=False):
+    """(grid population, clocked layer) of a preset with the same random parameters; `shared`: those of the first neuron."""
     family, given_ = name.split("-")[0], parameters(name, seed)
+    if shared:
+        given_ = {key: value[0] if isinstance(value, np.ndarray) else value for key, value in given_.items()}
     return getattr(es.grid, family)(N, **given_), getattr(clocked, family)(N, **given_)
-
-
 
 
 def test_every_preset_is_tested():
@@ -76,10 +76,11 @@ def test_every_preset_is_tested():
     assert made == {p.split("-")[0] for p in PRESETS}
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("name", PRESETS)
-def test_300_neurons_over_400_steps_spike_for_spike(name):
-    """Own parameters and own Poisson-like input of either sign for every neuron."""
-    population, layer = both(name, seed=3)
+def test_300_neurons_over_400_steps_spike_for_spike(name, shared):
+    """Own (or shared) parameters and own Poisson-like input of either sign for every neuron."""
+    population, layer = both(name, 3, shared)
     draw = np.random.default_rng(11)
     weights = draw.normal(0.4, 0.5, N) * GAIN.get(name.split("-")[0], 1.0)
     counts = (draw.random((STEPS, N)) < 0.12).astype(float)
@@ -89,7 +90,7 @@ def test_300_neurons_over_400_steps_spike_for_spike(name):
     net.connect("in", "out", es.OneToOne(weights))
     run = es.simulate(net, {"in": events(counts)}, until=(STEPS - 1) * DT, dt=DT)
     expected, = clocked.run([layer], counts, [np.diag(weights)], STEPS)
-    assert expected.sum() > 500
+    assert expected.sum() > 400 and run.diagnostics["swept"] > 100 * N
     assert np.array_equal(table(run.spikes["out"], N, STEPS), expected)
     assert run.diagnostics["near_threshold"] == 0
     assert run.counts.spikes["out"] == expected.sum()
@@ -99,7 +100,7 @@ def test_300_neurons_over_400_steps_spike_for_spike(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_fifth_of_the_updates_at_two_percent_activity(name):
-    population, layer = both(name, seed=3)
+    population, layer = both(name, 3)
     draw = np.random.default_rng(12)
     weights = draw.normal(0.3, 0.3, N) * GAIN.get(name.split("-")[0], 1.0)
     counts = (draw.random((STEPS, N)) < 0.02).astype(float)
@@ -237,10 +238,11 @@ def test_neurons_driven_by_a_bias_are_predicted_not_stepped():
     assert 1000 < expected.sum() - swept <= visits < 1.01 * expected.sum()
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("name", PRESETS)
-def test_bursts_are_swept_and_pauses_are_not(name):
+def test_bursts_are_swept_and_pauses_are_not(name, shared):
     """Input that comes and goes: every neuron in every step or hardly any; spikes are those of the loop all the way."""
-    population, layer = both(name, seed=4)
+    population, layer = both(name, 4, shared)
     draw = np.random.default_rng(13)
     steps, family = 900, name.split("-")[0]
     weights = draw.normal(0.1, 0.25, (30, N)) * GAIN.get(family, 1.0)
